@@ -1,0 +1,377 @@
+/**
+ * The words of the product: plain types, and the single home of ranges and defaults. Imports nothing but error types.
+ * Times are integers of nanoseconds, sizes bytes, dates milliseconds since 1970, unless a name says otherwise.
+ */
+import type { ErrorInfo } from './errors.ts';
+
+// ---------------------------------------------------------------- sampling
+
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+  readonly default: number;
+}
+
+/** Defaults are those of the generate functions released with the models. */
+export const samplingRanges = {
+  temperature: { min: 0, max: 2, step: 0.05, default: 1 },
+  topK: { min: 0, max: 1000, step: 1, default: 0 },
+  topP: { min: 0.01, max: 1, step: 0.01, default: 0.9 },
+  minP: { min: 0, max: 1, step: 0.01, default: 0 },
+  repetitionPenalty: { min: 0.5, max: 2, step: 0.01, default: 1 },
+  frequencyPenalty: { min: -2, max: 2, step: 0.05, default: 0 },
+  presencePenalty: { min: -2, max: 2, step: 0.05, default: 0 },
+  maxNewTokens: { min: 1, max: 32768, step: 1, default: 1024 },
+} as const satisfies Record<string, NumberRange>;
+
+export type SamplingNumber = keyof typeof samplingRanges;
+
+export const maxSeed = 4294967295;
+export const maxStopStrings = 16;
+export const maxStopLength = 200;
+export const maxMessageChars = 4_000_000;
+
+export const promptFormats = ['model-card', 'raw'] as const;
+/** model-card: "User: …\nAssistant:". raw: the contents and nothing else, as trtllm-serve does for this model. */
+export type PromptFormat = (typeof promptFormats)[number];
+
+export interface SamplingOptions {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
+  readonly frequencyPenalty: number;
+  readonly presencePenalty: number;
+  readonly maxNewTokens: number;
+  /** null: a fresh one for every answer, reported with it. */
+  readonly seed: number | null;
+  readonly stop: readonly string[];
+  readonly promptFormat: PromptFormat;
+}
+
+export const defaultSampling: SamplingOptions = {
+  temperature: samplingRanges.temperature.default,
+  topK: samplingRanges.topK.default,
+  topP: samplingRanges.topP.default,
+  minP: samplingRanges.minP.default,
+  repetitionPenalty: samplingRanges.repetitionPenalty.default,
+  frequencyPenalty: samplingRanges.frequencyPenalty.default,
+  presencePenalty: samplingRanges.presencePenalty.default,
+  maxNewTokens: samplingRanges.maxNewTokens.default,
+  seed: null,
+  stop: [],
+  promptFormat: 'model-card',
+};
+
+// ---------------------------------------------------------------- engine
+
+export const deviceKinds = ['cpu', 'cuda'] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+
+export const weightFormats = ['f32', 'bf16', 'int8', 'mixed', 'int4'] as const;
+export type WeightFormat = (typeof weightFormats)[number];
+
+export const contextRange = { min: 512, max: 262_144, step: 256, default: 8192 } as const satisfies NumberRange;
+
+export interface DeviceInfo {
+  readonly kind: DeviceKind;
+  readonly index: number;
+  readonly name: string;
+  readonly memoryTotalBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly computeCapability: string | null;
+  readonly threads: number | null;
+  /** CPU: instruction sets in use; GPU: driver version. */
+  readonly features: string;
+}
+
+export interface DeviceReport {
+  readonly devices: readonly DeviceInfo[];
+  /** Why there is no GPU in the list, in a sentence; null when there is one. */
+  readonly cudaReason: string | null;
+}
+
+export interface LoadedModel {
+  /** Id of an installed model, or the synthetic:… name, or the folder it was loaded from. */
+  readonly source: string;
+  readonly name: string;
+  readonly device: DeviceKind;
+  readonly deviceIndex: number;
+  readonly deviceName: string;
+  readonly format: WeightFormat;
+  readonly threads: number;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly vocab: number;
+  readonly metaTokens: number;
+  /** What the model was trained for; null when its config does not say. */
+  readonly trainedPositions: number | null;
+  /** Positions a conversation may fill, memory tokens included. */
+  readonly contextPositions: number;
+  readonly weightBytes: number;
+  readonly stateBytes: number;
+  readonly kvBytesPerPosition: number;
+  readonly loadNs: number;
+  /** Made-up weights: answers are noise, speed is real. */
+  readonly synthetic: boolean;
+}
+
+export const loadPhases = ['reading', 'quantising', 'uploading', 'warming'] as const;
+export type LoadPhase = (typeof loadPhases)[number];
+
+export interface LoadRequest {
+  /** Id of an installed model, a folder, or synthetic:NAME. */
+  readonly source: string;
+  readonly device?: DeviceKind | 'auto' | undefined;
+  readonly deviceIndex?: number | undefined;
+  readonly format?: WeightFormat | 'auto' | undefined;
+  readonly contextPositions?: number | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** `lost`: the GPU is gone; nothing falls back by itself. */
+export type EngineStatus =
+  | { readonly state: 'empty'; readonly lastError: ErrorInfo | null }
+  | {
+      readonly state: 'loading';
+      readonly request: LoadRequest;
+      readonly phase: LoadPhase;
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+    }
+  | { readonly state: 'ready'; readonly model: LoadedModel; readonly running: number; readonly queued: number }
+  | { readonly state: 'lost'; readonly request: LoadRequest; readonly error: ErrorInfo };
+
+// ---------------------------------------------------------------- measured answers
+
+/** One generated token. Stamped in the engine on its steady clock, never at arrival. */
+export interface TokenTiming {
+  readonly stampNs: number;
+  readonly forwardNs: number;
+  readonly sampleNs: number;
+}
+
+export const finishReasons = ['stop', 'length', 'context', 'cancelled', 'error'] as const;
+export type FinishReason = (typeof finishReasons)[number];
+
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface GenerationStats {
+  readonly promptTokens: number;
+  /** Of these, taken from a checkpoint. The memory tokens count in neither. */
+  readonly reusedTokens: number;
+  readonly prefillNs: number;
+  /** Submitted to first token known, queueing included. */
+  readonly ttftNs: number;
+  readonly queueNs: number;
+  readonly outputTokens: number;
+  /** First token to last token. */
+  readonly decodeNs: number;
+  /** Gaps between consecutive tokens; null with fewer than two tokens. */
+  readonly itlNs: Percentiles | null;
+  readonly finishReason: FinishReason;
+  readonly seed: number;
+  readonly device: DeviceKind;
+  readonly format: WeightFormat;
+}
+
+/** Tokens per second; null when nothing was measured. */
+export function prefillTokensPerSecond(stats: GenerationStats): number | null {
+  const tokens = stats.promptTokens - stats.reusedTokens;
+  return tokens > 0 && stats.prefillNs > 0 ? (tokens * 1e9) / stats.prefillNs : null;
+}
+
+/** Tokens per second after the first; null with fewer than two tokens. */
+export function decodeTokensPerSecond(stats: GenerationStats): number | null {
+  return stats.outputTokens > 1 && stats.decodeNs > 0
+    ? ((stats.outputTokens - 1) * 1e9) / stats.decodeNs
+    : null;
+}
+
+// ---------------------------------------------------------------- chats
+
+export type MessageRole = 'user' | 'assistant';
+
+/** `streaming` is only ever seen on the answer being generated; after a crash it reads as `interrupted`. */
+export type MessageStatus = 'complete' | 'streaming' | 'interrupted' | 'failed';
+
+/** Messages form a tree: siblings are versions of each other, a path from a root to a leaf is a conversation. */
+export interface Message {
+  readonly id: string;
+  readonly chatId: string;
+  readonly parentId: string | null;
+  readonly role: MessageRole;
+  /** The raw text, exactly. */
+  readonly content: string;
+  readonly createdAt: number;
+  readonly status: MessageStatus;
+  readonly error: ErrorInfo | null;
+  readonly stats: GenerationStats | null;
+}
+
+export interface ChatSummary {
+  readonly id: string;
+  readonly title: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly pinned: boolean;
+}
+
+export interface Chat extends ChatSummary {
+  readonly systemPrompt: string;
+  readonly sampling: SamplingOptions;
+  readonly draft: string;
+  /** End of the path on display; null for an empty chat. */
+  readonly leafId: string | null;
+  readonly messages: readonly Message[];
+}
+
+export interface SearchHit {
+  readonly chatId: string;
+  readonly messageId: string | null;
+  readonly title: string;
+  /** Plain text around the match; matchStart and matchEnd are offsets into it. */
+  readonly snippet: string;
+  readonly matchStart: number;
+  readonly matchEnd: number;
+}
+
+// ---------------------------------------------------------------- models
+
+export interface CatalogEntry {
+  readonly repo: string;
+  readonly name: string;
+  readonly kind: 'chat' | 'base';
+  readonly parameters: number;
+}
+
+/** The published family. Sizes and licence come from the hub when it is asked. */
+export const catalog: readonly CatalogEntry[] = [
+  {
+    repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+    name: 'Nemotron-Flash-3B-Instruct',
+    kind: 'chat',
+    parameters: 2_749_998_624,
+  },
+  { repo: 'nvidia/Nemotron-Flash-3B', name: 'Nemotron-Flash-3B', kind: 'base', parameters: 2_749_998_624 },
+  { repo: 'nvidia/Nemotron-Flash-1B', name: 'Nemotron-Flash-1B', kind: 'base', parameters: 960_000_000 },
+];
+
+export interface RepoFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** sha256 in hex for files in LFS, null for small ones. */
+  readonly sha256: string | null;
+}
+
+export interface FormatForecast {
+  readonly format: WeightFormat;
+  readonly device: DeviceKind;
+  readonly memoryBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly fits: boolean;
+  /** From this device's measured bandwidth; null while nothing was measured. */
+  readonly tokensPerSecond: number | null;
+}
+
+/** What the hub says of a repository, before anything is fetched. */
+export interface RepoDescription {
+  readonly repo: string;
+  readonly revision: string;
+  readonly files: readonly RepoFile[];
+  readonly totalBytes: number;
+  readonly licence: { readonly id: string; readonly name: string; readonly link: string | null; readonly text: string };
+  readonly gated: boolean;
+  readonly targetFolder: string;
+  readonly freeBytes: number;
+  readonly forecasts: readonly FormatForecast[];
+  readonly recommendedFormat: WeightFormat;
+}
+
+export interface InstalledModel {
+  /** Stable, printable: the repository and short revision, or the name of an imported folder. */
+  readonly id: string;
+  readonly name: string;
+  readonly repo: string | null;
+  readonly revision: string | null;
+  readonly folder: string;
+  readonly sizeBytes: number;
+  readonly origin: 'downloaded' | 'imported';
+  readonly installedAt: number;
+  readonly verifiedAt: number | null;
+  readonly licenceId: string | null;
+}
+
+export type DownloadState = 'waiting' | 'running' | 'paused' | 'verifying' | 'failed' | 'done';
+
+export interface DownloadStatus {
+  readonly repo: string;
+  readonly revision: string;
+  readonly state: DownloadState;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Over a moving window; null while unknown. */
+  readonly bytesPerSecond: number | null;
+  readonly etaSeconds: number | null;
+  /** Why it is waiting, paused or failed. */
+  readonly reason: ErrorInfo | null;
+  readonly file: string | null;
+}
+
+export interface VerifyReport {
+  readonly modelId: string;
+  readonly ok: boolean;
+  readonly files: readonly { readonly path: string; readonly ok: boolean; readonly problem: string | null }[];
+}
+
+// ---------------------------------------------------------------- app
+
+export interface AppInfo {
+  readonly version: string;
+  readonly shell: 'electron' | 'web';
+  readonly platform: string;
+  readonly home: string;
+  /** Whether app.pickFolder can show the system's dialog. */
+  readonly canPickFolder: boolean;
+  readonly hubEndpoint: string;
+  /** A model named on the command line, to be loaded at once. */
+  readonly startModel: string | null;
+}
+
+export const themes = ['system', 'light', 'dark'] as const;
+export type Theme = (typeof themes)[number];
+
+export interface Settings {
+  readonly theme: Theme;
+  readonly modelId: string | null;
+  readonly device: DeviceKind | 'auto';
+  readonly format: WeightFormat | 'auto';
+  readonly contextPositions: number;
+  readonly modelsFolder: string | null;
+  readonly sampling: SamplingOptions;
+  readonly systemPrompt: string;
+  readonly railOpen: boolean;
+  readonly drawerOpen: boolean;
+  readonly acceptedLicences: readonly { readonly repo: string; readonly revision: string; readonly at: number }[];
+}
+
+export const defaultSettings: Settings = {
+  theme: 'system',
+  modelId: null,
+  device: 'auto',
+  format: 'auto',
+  contextPositions: contextRange.default,
+  modelsFolder: null,
+  sampling: defaultSampling,
+  systemPrompt: '',
+  railOpen: true,
+  drawerOpen: false,
+  acceptedLicences: [],
+};

@@ -1,0 +1,207 @@
+/**
+ * The one typed contract between the page and main. Requests are values: parsed in main, always. Replies and events
+ * are types: they come from the trusted side. The renderer imports only types from here, so zod stays out of it.
+ */
+import { z } from 'zod';
+
+import {
+  contextRange,
+  deviceKinds,
+  maxMessageChars,
+  maxSeed,
+  maxStopLength,
+  maxStopStrings,
+  promptFormats,
+  samplingRanges,
+  themes,
+  weightFormats,
+} from './domain.ts';
+import type {
+  AppInfo,
+  Chat,
+  ChatSummary,
+  DeviceReport,
+  DownloadStatus,
+  EngineStatus,
+  InstalledModel,
+  LoadedModel,
+  Message,
+  NumberRange,
+  RepoDescription,
+  SearchHit,
+  Settings,
+  TokenTiming,
+  VerifyReport,
+} from './domain.ts';
+import type { Envelope } from './errors.ts';
+
+const nothing = z.strictObject({});
+const id = z.string().min(1).max(200);
+const repo = z.string().regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, 'expected OWNER/NAME');
+const path = z.string().min(1).max(4096);
+
+const inRange = (range: NumberRange) => z.number().min(range.min).max(range.max);
+const wholeInRange = (range: NumberRange) => z.int().min(range.min).max(range.max);
+
+export const samplingSchema = z.strictObject({
+  temperature: inRange(samplingRanges.temperature),
+  topK: wholeInRange(samplingRanges.topK),
+  topP: inRange(samplingRanges.topP),
+  minP: inRange(samplingRanges.minP),
+  repetitionPenalty: inRange(samplingRanges.repetitionPenalty),
+  frequencyPenalty: inRange(samplingRanges.frequencyPenalty),
+  presencePenalty: inRange(samplingRanges.presencePenalty),
+  maxNewTokens: wholeInRange(samplingRanges.maxNewTokens),
+  seed: z.int().min(0).max(maxSeed).nullable(),
+  stop: z.array(z.string().min(1).max(maxStopLength)).max(maxStopStrings),
+  promptFormat: z.enum(promptFormats),
+});
+
+export const loadSchema = z.strictObject({
+  source: path,
+  device: z.enum([...deviceKinds, 'auto']).optional(),
+  deviceIndex: z.int().min(0).max(63).optional(),
+  format: z.enum([...weightFormats, 'auto']).optional(),
+  contextPositions: wholeInRange(contextRange).optional(),
+  threads: z.int().min(1).max(1024).optional(),
+});
+
+export const settingsPatchSchema = z
+  .strictObject({
+    theme: z.enum(themes),
+    modelId: id.nullable(),
+    device: z.enum([...deviceKinds, 'auto']),
+    format: z.enum([...weightFormats, 'auto']),
+    contextPositions: wholeInRange(contextRange),
+    modelsFolder: path.nullable(),
+    sampling: samplingSchema,
+    systemPrompt: z.string().max(maxMessageChars),
+    railOpen: z.boolean(),
+    drawerOpen: z.boolean(),
+  })
+  .partial();
+
+/** Ties a request schema to its reply's type; the value is only the schema. */
+interface Route<S extends z.ZodType, R> {
+  readonly request: S;
+  /** Never present at run time. */
+  readonly reply?: R;
+}
+const route =
+  <R>() =>
+  <S extends z.ZodType>(request: S): Route<S, R> => ({ request });
+
+/** 'domain.verb' -> request schema and reply type. */
+export const routes = {
+  'app.info': route<AppInfo>()(nothing),
+  'app.pickFolder': route<{ readonly path: string | null }>()(z.strictObject({ title: z.string().max(200) })),
+
+  'settings.get': route<Settings>()(nothing),
+  'settings.update': route<Settings>()(settingsPatchSchema),
+
+  'devices.list': route<DeviceReport>()(nothing),
+
+  'models.list': route<readonly InstalledModel[]>()(nothing),
+  'models.describe': route<RepoDescription>()(
+    z.strictObject({ repo, revision: id.optional(), folder: path.optional() }),
+  ),
+  'models.download': route<DownloadStatus>()(
+    z.strictObject({ repo, revision: id, acceptLicence: z.literal(true), folder: path.optional() }),
+  ),
+  'models.downloads': route<readonly DownloadStatus[]>()(nothing),
+  'models.pause': route<DownloadStatus>()(z.strictObject({ repo })),
+  'models.resume': route<DownloadStatus>()(z.strictObject({ repo })),
+  'models.cancel': route<null>()(z.strictObject({ repo })),
+  'models.import': route<InstalledModel>()(z.strictObject({ path })),
+  'models.verify': route<VerifyReport>()(z.strictObject({ modelId: id })),
+  'models.remove': route<{ readonly freedBytes: number }>()(z.strictObject({ modelId: id })),
+
+  'engine.status': route<EngineStatus>()(nothing),
+  'engine.load': route<LoadedModel>()(loadSchema),
+  'engine.cancelLoad': route<null>()(nothing),
+  'engine.unload': route<null>()(nothing),
+  'engine.countTokens': route<{ readonly tokens: number }>()(
+    z.strictObject({ text: z.string().max(maxMessageChars) }),
+  ),
+
+  'chats.list': route<readonly ChatSummary[]>()(nothing),
+  'chats.create': route<Chat>()(nothing),
+  'chats.get': route<Chat>()(z.strictObject({ chatId: id })),
+  'chats.update': route<Chat>()(
+    z.strictObject({
+      chatId: id,
+      title: z.string().max(500).optional(),
+      pinned: z.boolean().optional(),
+      systemPrompt: z.string().max(maxMessageChars).optional(),
+      sampling: samplingSchema.optional(),
+      draft: z.string().max(maxMessageChars).optional(),
+      leafId: id.optional(),
+    }),
+  ),
+  'chats.remove': route<null>()(z.strictObject({ chatId: id })),
+  'chats.restore': route<Chat>()(z.strictObject({ chatId: id })),
+  'chats.search': route<readonly SearchHit[]>()(z.strictObject({ query: z.string().max(500) })),
+
+  // An edit is a send under the edited message's parent; nothing is overwritten.
+  'chat.send': route<{ readonly generationId: string; readonly user: Message; readonly answer: Message }>()(
+    z.strictObject({ chatId: id, parentId: id.nullable(), content: z.string().min(1).max(maxMessageChars) }),
+  ),
+  // A new sibling of an answer.
+  'chat.regenerate': route<{ readonly generationId: string; readonly answer: Message }>()(
+    z.strictObject({ chatId: id, messageId: id }),
+  ),
+  // More of an answer that was stopped or cut by length.
+  'chat.continue': route<{ readonly generationId: string; readonly answer: Message }>()(
+    z.strictObject({ chatId: id, messageId: id }),
+  ),
+  'chat.stop': route<null>()(z.strictObject({ generationId: id })),
+  'chat.timings': route<readonly TokenTiming[]>()(z.strictObject({ messageId: id })),
+} as const;
+
+export type Routes = typeof routes;
+export type RouteName = keyof Routes;
+export type Request<N extends RouteName> = z.input<Routes[N]['request']>;
+export type ParsedRequest<N extends RouteName> = z.output<Routes[N]['request']>;
+export type Reply<N extends RouteName> = NonNullable<Routes[N]['reply']> | (null extends Routes[N]['reply'] ? null : never);
+
+/** Events go one way, main to page. Each is a noun or a past form. */
+export interface Events {
+  'engine.status': EngineStatus;
+  'models.changed': readonly InstalledModel[];
+  'models.progress': DownloadStatus;
+  'settings.changed': Settings;
+  'chats.changed': readonly ChatSummary[];
+  /** Reading the prompt: tokens consumed of tokens to consume (reused ones are in neither). */
+  'chat.prefill': {
+    readonly generationId: string;
+    readonly chatId: string;
+    readonly messageId: string;
+    readonly doneTokens: number;
+    readonly totalTokens: number;
+    readonly reusedTokens: number;
+    readonly elapsedNs: number;
+  };
+  /** Text and timings since the last frame, at most one frame per ~16 ms. */
+  'chat.tokens': {
+    readonly generationId: string;
+    readonly chatId: string;
+    readonly messageId: string;
+    readonly text: string;
+    readonly timings: readonly TokenTiming[];
+    /** performance.timeOrigin-based ms when main published it; the page adds its own stamps beside it. */
+    readonly sentAt: number;
+  };
+  /** The answer as it was stored, with stats or with the error. */
+  'chat.finished': { readonly generationId: string; readonly message: Message };
+}
+export type EventName = keyof Events;
+
+/** What the page sees of main: the whole of it. */
+export interface Bridge {
+  request<N extends RouteName>(route: N, input: Request<N>): Promise<Envelope<Reply<N>>>;
+  on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void;
+}
+
+/** Electron's two channels. */
+export const requestChannel = 'nf:request';
+export const eventChannel = 'nf:event';

@@ -1,0 +1,87 @@
+/** What the engine service offers its callers (chat, server, command line, benchmarks). Types only. */
+import type {
+  DeviceReport,
+  EngineStatus,
+  GenerationStats,
+  LoadedModel,
+  LoadRequest,
+  PromptFormat,
+  SamplingOptions,
+  TokenTiming,
+} from '../contract/domain.ts';
+
+export interface PromptMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** A prompt as token ids, without memory tokens. */
+export interface Prompt {
+  readonly tokens: Int32Array;
+  /** Counts of tokens after which a checkpoint is worth keeping: message boundaries, ascending, the last one before the
+   * assistant header so that it survives an edit of what follows. */
+  readonly boundaries: readonly number[];
+}
+
+export interface TokenLogprob {
+  readonly token: number;
+  readonly logprob: number;
+}
+
+export interface GeneratedToken extends TokenTiming {
+  readonly token: number;
+  readonly logprob: number;
+  readonly top: readonly TokenLogprob[];
+}
+
+export interface Frame {
+  /** Text that became certain since the last frame: never half a character, never the start of a stop string. */
+  readonly text: string;
+  readonly tokens: readonly GeneratedToken[];
+}
+
+export interface GenerateRequest {
+  readonly prompt: Prompt;
+  readonly sampling: SamplingOptions;
+  /** Alternatives reported per token, 0 to 20. */
+  readonly logprobs?: number;
+  readonly signal?: AbortSignal;
+  readonly onPrefill?: (progress: {
+    readonly doneTokens: number;
+    readonly totalTokens: number;
+    readonly reusedTokens: number;
+    readonly elapsedNs: number;
+  }) => void;
+  readonly onFrame?: (frame: Frame) => void;
+}
+
+export interface GenerateResult {
+  readonly text: string;
+  readonly tokens: readonly GeneratedToken[];
+  /** A stop ends with finishReason 'cancelled' and what was generated so far; it does not throw. */
+  readonly stats: GenerationStats;
+}
+
+export interface Tokenizer {
+  encode(text: string, options?: { readonly addSpecialTokens?: boolean }): Int32Array;
+  decode(tokens: readonly number[] | Int32Array): string;
+  readonly endTokens: readonly number[];
+}
+
+export interface EngineService {
+  readonly status: EngineStatus;
+  onStatus(listener: (status: EngineStatus) => void): () => void;
+  devices(): Promise<DeviceReport>;
+  /** Replaces the loaded model. Throws AppError; the status then says empty (with lastError) or lost. */
+  load(request: LoadRequest): Promise<LoadedModel>;
+  cancelLoad(): void;
+  unload(): Promise<void>;
+  /** Throws NO_MODEL, TOKENIZER_MISSING. */
+  tokenizer(): Tokenizer;
+  /** Throws CONTEXT_FULL with the numbers when it leaves no room for an answer. */
+  prompt(messages: readonly PromptMessage[], format: PromptFormat): Prompt;
+  /** Queued, first come first served; bounded (BUSY). Reuses the longest checkpoint that is a prefix of the prompt. */
+  generate(request: GenerateRequest): Promise<GenerateResult>;
+  /** Stops everything, waits for the engine thread. Idempotent. */
+  dispose(): Promise<void>;
+}
