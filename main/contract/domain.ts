@@ -190,9 +190,7 @@ export function prefillTokensPerSecond(stats: GenerationStats): number | null {
 
 /** Tokens per second after the first; null with fewer than two tokens. */
 export function decodeTokensPerSecond(stats: GenerationStats): number | null {
-  return stats.outputTokens > 1 && stats.decodeNs > 0
-    ? ((stats.outputTokens - 1) * 1e9) / stats.decodeNs
-    : null;
+  return stats.outputTokens > 1 && stats.decodeNs > 0 ? ((stats.outputTokens - 1) * 1e9) / stats.decodeNs : null;
 }
 
 // ---------------------------------------------------------------- chats

@@ -67,9 +67,7 @@ export class AppError extends Error {
 }
 
 /** Replies and refusals cross every transport as data, because thrown errors lose all but their text on the way. */
-export type Envelope<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: ErrorInfo };
+export type Envelope<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorInfo };
 
 /** Compile-time exhaustiveness: call it in the default branch of a switch over a union. */
 export function assertNever(value: never): never {

@@ -120,9 +120,7 @@ export const routes = {
   'engine.load': route<LoadedModel>()(loadSchema),
   'engine.cancelLoad': route<null>()(nothing),
   'engine.unload': route<null>()(nothing),
-  'engine.countTokens': route<{ readonly tokens: number }>()(
-    z.strictObject({ text: z.string().max(maxMessageChars) }),
-  ),
+  'engine.countTokens': route<{ readonly tokens: number }>()(z.strictObject({ text: z.string().max(maxMessageChars) })),
 
   'chats.list': route<readonly ChatSummary[]>()(nothing),
   'chats.create': route<Chat>()(nothing),
@@ -162,7 +160,8 @@ export type Routes = typeof routes;
 export type RouteName = keyof Routes;
 export type Request<N extends RouteName> = z.input<Routes[N]['request']>;
 export type ParsedRequest<N extends RouteName> = z.output<Routes[N]['request']>;
-export type Reply<N extends RouteName> = NonNullable<Routes[N]['reply']> | (null extends Routes[N]['reply'] ? null : never);
+export type Reply<N extends RouteName> =
+  NonNullable<Routes[N]['reply']> | (null extends Routes[N]['reply'] ? null : never);
 
 /** Events go one way, main to page. Each is a noun or a past form. */
 export interface Events {
