@@ -45,6 +45,10 @@ export interface GenerateRequest {
   readonly sampling: SamplingOptions;
   /** Alternatives reported per token, 0 to 20. */
   readonly logprobs?: number;
+  /** Added to the logits of these tokens, -100 to 100. */
+  readonly logitBias?: readonly (readonly [token: number, bias: number])[];
+  /** Goes on past end tokens, to maxNewTokens. */
+  readonly ignoreEnd?: boolean;
   readonly signal?: AbortSignal;
   readonly onPrefill?: (progress: {
     readonly doneTokens: number;
@@ -65,6 +69,8 @@ export interface GenerateResult {
 export interface Tokenizer {
   encode(text: string, options?: { readonly addSpecialTokens?: boolean }): Int32Array;
   decode(tokens: readonly number[] | Int32Array): string;
+  /** The bytes one token stands for; they need not be whole characters. */
+  bytes(token: number): Uint8Array;
   readonly endTokens: readonly number[];
 }
 
