@@ -1,4 +1,5 @@
-// What a device must offer. Four kinds of call, each once per batch and never once per op: run, sample, move state, slots.
+// What a device must offer. Four kinds of call, each once per batch and never once per op: run, sample, move state,
+// slots.
 #pragma once
 
 #include <cstdint>

@@ -62,9 +62,9 @@ struct DeltaNetSmall {
   std::vector<float> out_norm;                // [delta_dim]
 };
 struct Mamba2Small {
-  std::vector<float> conv, conv_bias;     // [inner + 2 state, width], [inner + 2 state]
-  std::vector<float> dt_bias, a, d;       // [heads]; a = -exp(A_log)
-  std::vector<float> norm;                // [inner]
+  std::vector<float> conv, conv_bias;  // [inner + 2 state, width], [inner + 2 state]
+  std::vector<float> dt_bias, a, d;    // [heads]; a = -exp(A_log)
+  std::vector<float> norm;             // [inner]
 };
 struct AttentionSmall {
   std::vector<float> q_norm, k_norm;  // [qk_dim], empty without qk_norm
@@ -100,6 +100,9 @@ class TensorSource {
   virtual std::vector<std::int64_t> shape(const std::string& name) const = 0;
   /// The tensor's bytes, valid while the view lives. Throws bad_model naming file and tensor. Thread-safe.
   virtual TensorView open(const std::string& name) const = 0;
+  /// float32 copy of elements first .. first + n - 1 of the tensor, which must have them. Thread-safe. A generator
+  /// makes only these, so reading a tensor in pieces never costs more than the tensor.
+  virtual void read_floats(const std::string& name, std::int64_t first, std::int64_t n, float* out) const;
   /// Identifies the content for caches: sizes, times and names of files, or generator and seed.
   virtual std::string fingerprint() const = 0;
 };
@@ -107,12 +110,12 @@ class TensorSource {
 struct ModelPlan {
   Config config;
   std::shared_ptr<const TensorSource> source;
-  Matrix embed;                    // [n_vocab, hidden]
-  std::vector<float> memory;       // [n_memory, hidden]
+  Matrix embed;               // [n_vocab, hidden]
+  std::vector<float> memory;  // [n_memory, hidden]
   std::vector<Layer> layers;
-  std::vector<float> final_norm;   // [hidden]
-  Matrix head;                     // same name as embed when tied
-  std::vector<float> head_scale;   // [n_vocab], 1 / row norm; empty when config.head_row_norm is false
+  std::vector<float> final_norm;  // [hidden]
+  Matrix head;                    // same name as embed when tied
+  std::vector<float> head_scale;  // [n_vocab], 1 / row norm; empty when config.head_row_norm is false
   std::int64_t n_parameters = 0;
 
   int n_delta_layers = 0, n_mamba_layers = 0, n_attention_layers = 0;

@@ -9,7 +9,7 @@
 namespace nf {
 
 struct QuantSpec {
-  int group;         // columns that share a scale
+  int group;  // columns that share a scale
   int code_min, code_max;
 };
 
