@@ -1,0 +1,177 @@
+/** The OpenAI-compatible API as a handler of HTTP requests: a second caller of the engine service. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { PromptFormat } from '../contract/domain.ts';
+import type { EngineService } from '../engine/engineApi.ts';
+import { ApiError, badRequest, toApiError } from './apiErrors.ts';
+import { chatCompletion } from './chatCompletions.ts';
+import { completion } from './completions.ts';
+import type { ApiContext, Exchange } from './exchange.ts';
+import { sendJson } from './exchange.ts';
+import type { GuardOptions } from './guard.ts';
+import { checkKey, checkSource, corsHeaders, preflightHeaders } from './guard.ts';
+import { ServerMetrics } from './metrics.ts';
+
+export interface ApiOptions extends GuardOptions {
+  readonly engine: EngineService;
+  readonly version: string;
+  readonly defaultFormat?: () => PromptFormat;
+  /** Receives what a client must not see: the real cause of an internal error. */
+  readonly log?: (message: string, error: unknown) => void;
+}
+
+export const maxBodyBytes = 16 * 1024 * 1024;
+
+type Handler = (context: ApiContext, exchange: Exchange, request: IncomingMessage) => Promise<void>;
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  // Also keeps out forms and text/plain, which a page may post anywhere without asking.
+  if (type !== 'application/json') {
+    throw new ApiError(415, 'invalid_request_error', 'Send the body as Content-Type: application/json.');
+  }
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > maxBodyBytes) {
+      throw new ApiError(413, 'invalid_request_error', `The body is larger than ${maxBodyBytes} bytes.`, {
+        headers: { connection: 'close' },
+      });
+    }
+    parts.push(part);
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+  } catch {
+    throw badRequest('The body is not valid JSON.');
+  }
+}
+
+/** The loaded model as the API lists it: `created` is when this process began to serve. */
+function modelObject(context: ApiContext, created: number): object[] {
+  const { status } = context.engine;
+  return status.state === 'ready' ? [{ id: status.model.name, object: 'model', created, owned_by: 'nvidia' }] : [];
+}
+
+function makeRoutes(created: number): Readonly<Record<string, Readonly<Record<string, Handler>>>> {
+  const body =
+    (answer: (context: ApiContext, exchange: Exchange, body: unknown) => Promise<void>): Handler =>
+    async (context, exchange, request) =>
+      answer(context, exchange, await readJson(request));
+  return {
+    '/health': {
+      GET: async (context, exchange) => {
+        const { state } = context.engine.status;
+        sendJson(exchange, state === 'ready' ? 200 : 503, { status: state === 'ready' ? 'ok' : state });
+      },
+    },
+    '/version': { GET: async (context, exchange) => sendJson(exchange, 200, { version: context.version }) },
+    '/metrics': {
+      GET: async (context, exchange) => {
+        const { text, contentType } = await context.metrics.read();
+        exchange.response.writeHead(200, { ...exchange.headers, 'content-type': contentType });
+        exchange.response.end(text);
+      },
+    },
+    '/models': {
+      GET: async (context, exchange) =>
+        sendJson(exchange, 200, { object: 'list', data: modelObject(context, created) }),
+    },
+    '/chat/completions': { POST: body(chatCompletion) },
+    '/completions': { POST: body(completion) },
+  };
+}
+
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #context: ApiContext;
+  readonly #created = Math.floor(Date.now() / 1000);
+  readonly #routes = makeRoutes(this.#created);
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    this.#context = {
+      engine: options.engine,
+      version: options.version,
+      metrics: new ServerMetrics(options.engine),
+      defaultFormat: options.defaultFormat ?? (() => 'model-card'),
+    };
+  }
+
+  /** '/v1/x', '//v1/x' and '/x' are the same: users set base URLs in every way. */
+  static path(url: string | undefined): string {
+    const path = (url ?? '/').split('?')[0]?.replace(/\/{2,}/g, '/') ?? '/';
+    const own = path.replace(/^\/v1(?=\/|$)/, '') || '/';
+    return own.length > 1 ? own.replace(/\/$/, '') : own;
+  }
+
+  /** Whether a request is meant for the API rather than for the page served beside it. */
+  owns(url: string | undefined): boolean {
+    const path = Api.path(url);
+    return path in this.#routes || path.startsWith('/models/') || /^\/+v1(\/|$)/.test(url ?? '');
+  }
+
+  /** Answers one request. Never throws. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const leaving = new AbortController();
+    response.once('close', () => leaving.abort());
+    const path = Api.path(request.url);
+    const exchange: Exchange = {
+      response,
+      signal: leaving.signal,
+      headers: {
+        ...corsHeaders(request, this.#options),
+        'x-request-id': `req_${randomUUID().replaceAll('-', '')}`,
+        'x-content-type-options': 'nosniff',
+      },
+    };
+    try {
+      checkSource(request, this.#options);
+      if (request.method === 'OPTIONS') {
+        response.writeHead(204, { ...exchange.headers, ...preflightHeaders(request) }).end();
+      } else {
+        if (path !== '/health') checkKey(request, this.#options);
+        await this.#dispatch(path, exchange, request);
+      }
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+    this.#context.metrics.request(path in this.#routes ? path : 'other', response.statusCode);
+  }
+
+  async #dispatch(path: string, exchange: Exchange, request: IncomingMessage): Promise<void> {
+    if (path.startsWith('/models/') && request.method === 'GET') {
+      const id = decodeURIComponent(path.slice('/models/'.length));
+      const found = modelObject(this.#context, this.#created).find((model) => (model as { id: string }).id === id);
+      if (found === undefined) {
+        throw new ApiError(404, 'not_found_error', `The model '${id}' is not loaded.`, {
+          param: 'model',
+          code: 'model_not_found',
+        });
+      }
+      return sendJson(exchange, 200, found);
+    }
+    const methods = Object.hasOwn(this.#routes, path) ? this.#routes[path] : undefined;
+    if (methods === undefined)
+      throw new ApiError(404, 'not_found_error', `There is nothing at ${request.method} ${path}.`);
+    const handler = methods[request.method ?? ''];
+    if (handler === undefined) {
+      throw new ApiError(405, 'invalid_request_error', `Use ${Object.keys(methods).join(' or ')} here.`, {
+        headers: { allow: Object.keys(methods).join(', ') },
+      });
+    }
+    await handler(this.#context, exchange, request);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const answer = toApiError(error);
+    if (!(error instanceof ApiError) && answer.status >= 500) this.#options.log?.('request failed', error);
+    if (exchange.response.headersSent || exchange.response.destroyed) {
+      exchange.response.destroy();
+      return;
+    }
+    sendJson({ ...exchange, headers: { ...exchange.headers, ...answer.headers } }, answer.status, answer.body);
+  }
+}

@@ -1,0 +1,103 @@
+/** Generating the choices of one request, and describing them in the words of the API. */
+import type { FinishReason, LoadedModel } from '../contract/domain.ts';
+import { AppError } from '../contract/errors.ts';
+import type { Frame, GeneratedToken, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
+import type { ApiContext, Exchange } from './exchange.ts';
+import type { Generation } from './requests.ts';
+
+export function loadedModel(context: ApiContext): LoadedModel {
+  const { status } = context.engine;
+  switch (status.state) {
+    case 'ready':
+      return status.model;
+    case 'loading':
+      throw new AppError('MODEL_LOADING', 'The model is still being loaded.', { retryable: true });
+    case 'lost':
+      throw new AppError('DEVICE_LOST', status.error.message);
+    case 'empty':
+      throw new AppError('NO_MODEL', 'No model is loaded. Load one in the app, or start the server with --model.');
+  }
+}
+
+/** Generates `generation.choices` answers to one prompt at once; those with a seed get consecutive ones. */
+export async function generateChoices(
+  context: ApiContext,
+  exchange: Exchange,
+  prompt: Prompt,
+  generation: Generation,
+  logprobs: number,
+  onFrame?: (choice: number, frame: Frame) => void,
+): Promise<readonly GenerateResult[]> {
+  const { sampling } = generation;
+  const results = await Promise.all(
+    Array.from({ length: generation.choices }, (_, choice) =>
+      context.engine.generate({
+        ...generation.extra,
+        prompt,
+        sampling: { ...sampling, seed: sampling.seed === null ? null : (sampling.seed + choice) % 2 ** 32 },
+        logprobs,
+        signal: exchange.signal,
+        ...(onFrame === undefined ? {} : { onFrame: (frame: Frame) => onFrame(choice, frame) }),
+      }),
+    ),
+  );
+  for (const result of results) context.metrics.answer(result);
+  return results;
+}
+
+export function finishReasonOf(reason: FinishReason): 'stop' | 'length' {
+  return reason === 'length' || reason === 'context' ? 'length' : 'stop';
+}
+
+export function usageOf(results: readonly GenerateResult[]): object {
+  const sum = (read: (result: GenerateResult) => number): number =>
+    results.reduce((total, result) => total + read(result), 0);
+  // A prompt shared by several choices is counted once.
+  const promptTokens = results[0]?.stats.promptTokens ?? 0;
+  const completionTokens = sum((result) => result.stats.outputTokens);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: results[0]?.stats.reusedTokens ?? 0 },
+  };
+}
+
+export function fingerprintOf(context: ApiContext, model: LoadedModel): string {
+  return `nf-${context.version}-${model.device}-${model.format}`;
+}
+
+/** chat.completions' form: one entry per token, with bytes, because a token may end inside a character. */
+export function chatLogprobs(tokenizer: Tokenizer, tokens: readonly GeneratedToken[]): object {
+  const entry = (token: number, logprob: number) => ({
+    token: tokenizer.decode([token]),
+    logprob: Math.max(logprob, -9999),
+    bytes: [...tokenizer.bytes(token)],
+  });
+  return {
+    content: tokens.map(({ token, logprob, top }) => ({
+      ...entry(token, logprob),
+      top_logprobs: top.map((alternative) => entry(alternative.token, alternative.logprob)),
+    })),
+    refusal: null,
+  };
+}
+
+/** completions' form: parallel arrays, and offsets into the text. */
+export function completionLogprobs(tokenizer: Tokenizer, tokens: readonly GeneratedToken[], offset: number): object {
+  const texts = tokens.map(({ token }) => tokenizer.decode([token]));
+  let at = offset;
+  const offsets = texts.map((text) => {
+    const start = at;
+    at += text.length;
+    return start;
+  });
+  return {
+    tokens: texts,
+    token_logprobs: tokens.map(({ logprob }) => Math.max(logprob, -9999)),
+    top_logprobs: tokens.map(({ top }) =>
+      Object.fromEntries(top.map(({ token, logprob }) => [tokenizer.decode([token]), Math.max(logprob, -9999)])),
+    ),
+    text_offset: offsets,
+  };
+}

@@ -1,0 +1,110 @@
+/** POST /v1/completions: text in, its continuation out; prompts as text or as token ids, one or several. */
+import { randomUUID } from 'node:crypto';
+
+import type { GeneratedToken, GenerateResult, Prompt } from '../engine/engineApi.ts';
+import { badRequest } from './apiErrors.ts';
+import { completionLogprobs, fingerprintOf, finishReasonOf, generateChoices, loadedModel, usageOf } from './choices.ts';
+import type { ApiContext, Exchange } from './exchange.ts';
+import { sendJson, streamEvents } from './exchange.ts';
+import { completionSchema, generationOf, parseBody } from './requests.ts';
+import type { CompletionRequest } from './requests.ts';
+
+/** The four shapes a prompt may have, as a list of texts and token lists. */
+function promptsOf(prompt: CompletionRequest['prompt']): (string | number[])[] {
+  if (prompt === undefined) return [''];
+  if (typeof prompt === 'string') return [prompt];
+  if (typeof prompt[0] === 'number') return [prompt as number[]];
+  return prompt as string[] | number[][];
+}
+
+function refuseUnsupported(request: CompletionRequest): void {
+  if ((request.suffix ?? '') !== '') throw badRequest('This model cannot fill in before a suffix.', 'suffix');
+  if (request.best_of !== undefined && request.best_of !== (request.n ?? 1)) {
+    throw badRequest('best_of must equal n: this server does not rank answers.', 'best_of');
+  }
+  if (request.echo === true && request.logprobs !== undefined) {
+    throw badRequest('echo with logprobs is not supported: prompt tokens are not scored.', 'echo');
+  }
+}
+
+export async function completion(context: ApiContext, exchange: Exchange, body: unknown): Promise<void> {
+  const request = parseBody(completionSchema, body);
+  refuseUnsupported(request);
+  const model = loadedModel(context);
+  const tokenizer = context.engine.tokenizer();
+  const generation = generationOf(request, 'raw', request.max_tokens ?? 16);
+  const prompts = promptsOf(request.prompt).map((prompt, index) => {
+    const tokens =
+      typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
+    if (tokens.length === 0) throw badRequest('The prompt has no tokens.', 'prompt');
+    if (tokens.some((token) => token >= model.vocab)) {
+      throw badRequest(`A token id is outside the vocabulary of ${model.vocab}.`, `prompt.${index}`);
+    }
+    const echo = request.echo !== true ? '' : typeof prompt === 'string' ? prompt : tokenizer.decode(prompt);
+    return { prompt: { tokens, boundaries: [tokens.length] } satisfies Prompt, echo };
+  });
+  const head = {
+    id: `cmpl-${randomUUID().replaceAll('-', '')}`,
+    object: 'text_completion',
+    created: Math.floor(Date.now() / 1000),
+    model: request.model ?? model.name,
+    system_fingerprint: fingerprintOf(context, model),
+  };
+  const logprobsOf = (tokens: readonly GeneratedToken[], offset: number): object | null =>
+    request.logprobs === undefined ? null : completionLogprobs(tokenizer, tokens, offset);
+  const run = async (
+    onText?: (index: number, text: string, tokens: readonly GeneratedToken[]) => void,
+  ): Promise<readonly (readonly GenerateResult[])[]> =>
+    Promise.all(
+      prompts.map(async ({ prompt }, at) =>
+        generateChoices(
+          context,
+          exchange,
+          prompt,
+          generation,
+          request.logprobs ?? 0,
+          onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
+        ),
+      ),
+    );
+  const usage = (results: readonly (readonly GenerateResult[])[]): object => {
+    const parts = results.map((choices) => usageOf(choices) as Record<string, number>);
+    const sum = (key: string): number => parts.reduce((total, part) => total + (part[key] ?? 0), 0);
+    return {
+      prompt_tokens: sum('prompt_tokens'),
+      completion_tokens: sum('completion_tokens'),
+      total_tokens: sum('total_tokens'),
+    };
+  };
+
+  if (request.stream !== true) {
+    const results = await run();
+    sendJson(exchange, 200, {
+      ...head,
+      choices: results.flatMap((choices, at) =>
+        choices.map((result, choice) => ({
+          index: at * generation.choices + choice,
+          text: `${prompts[at]?.echo ?? ''}${result.text}`,
+          logprobs: logprobsOf(result.tokens, 0),
+          finish_reason: finishReasonOf(result.stats.finishReason),
+        })),
+      ),
+      usage: usage(results),
+    });
+    return;
+  }
+
+  await streamEvents(exchange, async (send) => {
+    const lengths = new Map<number, number>();
+    const chunk = (index: number, text: string, logprobs: object | null, finish: string | null): void =>
+      send({ ...head, choices: [{ index, text, logprobs, finish_reason: finish }] });
+    const results = await run((index, text, tokens) => {
+      const echo = lengths.has(index) ? '' : (prompts[Math.floor(index / generation.choices)]?.echo ?? '');
+      const offset = lengths.get(index) ?? 0;
+      lengths.set(index, offset + text.length);
+      if (echo !== '' || text !== '') chunk(index, echo + text, logprobsOf(tokens, offset), null);
+    });
+    results.flat().forEach((result, index) => chunk(index, '', null, finishReasonOf(result.stats.finishReason)));
+    if (request.stream_options?.include_usage === true) send({ ...head, choices: [], usage: usage(results) });
+  });
+}

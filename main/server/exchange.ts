@@ -1,0 +1,54 @@
+/** One request being answered: its identity, its cancellation, and the stream that opens only when there is something to say. */
+import type { ServerResponse } from 'node:http';
+
+import type { EngineService } from '../engine/engineApi.ts';
+import type { PromptFormat } from '../contract/domain.ts';
+import { toApiError } from './apiErrors.ts';
+import { EventStream } from './eventStream.ts';
+import type { ServerMetrics } from './metrics.ts';
+
+export interface ApiContext {
+  readonly engine: EngineService;
+  readonly version: string;
+  readonly metrics: ServerMetrics;
+  /** Used when a request names none. */
+  readonly defaultFormat: () => PromptFormat;
+}
+
+export interface Exchange {
+  readonly response: ServerResponse;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function sendJson(exchange: Exchange, status: number, body: object): void {
+  exchange.response.writeHead(status, { ...exchange.headers, 'content-type': 'application/json; charset=utf-8' });
+  exchange.response.end(JSON.stringify(body));
+}
+
+/** Opened at the first event, so that a refusal before it is still a plain HTTP error; or after this long, for pings. */
+const openAfterMs = 5000;
+
+/**
+ * Runs `work`, giving it a send function. Errors before the first event are thrown; later ones become an error event.
+ */
+export async function streamEvents(
+  exchange: Exchange,
+  work: (send: (event: object) => void) => Promise<void>,
+): Promise<void> {
+  let stream: EventStream | null = null;
+  const open = (): EventStream => (stream ??= new EventStream(exchange.response, exchange.headers));
+  const timer = setTimeout(open, openAfterMs);
+  try {
+    await work((event) => {
+      if (!exchange.signal.aborted) open().send(event);
+    });
+    open().done();
+  } catch (error) {
+    if (stream === null) throw error;
+    (stream as EventStream).fail(toApiError(error));
+  } finally {
+    clearTimeout(timer);
+  }
+}
