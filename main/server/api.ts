@@ -49,6 +49,14 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+function decodePath(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw badRequest('The path is not validly encoded.');
+  }
+}
+
 /** The loaded model as the API lists it: `created` is when this process began to serve. */
 function modelObject(context: ApiContext, created: number): object[] {
   const { status } = context.engine;
@@ -143,7 +151,7 @@ export class Api {
 
   async #dispatch(path: string, exchange: Exchange, request: IncomingMessage): Promise<void> {
     if (path.startsWith('/models/') && request.method === 'GET') {
-      const id = decodeURIComponent(path.slice('/models/'.length));
+      const id = decodePath(path.slice('/models/'.length));
       const found = modelObject(this.#context, this.#created).find((model) => (model as { id: string }).id === id);
       if (found === undefined) {
         throw new ApiError(404, 'not_found_error', `The model '${id}' is not loaded.`, {
