@@ -323,6 +323,58 @@ export interface DownloadStatus {
   readonly file: string | null;
 }
 
+/** A long task on an installed model. Its end is the reply to the request that began it. */
+export interface ModelTask {
+  readonly modelId: string;
+  readonly kind: 'verify' | 'move' | 'repair';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface ModelUpdate {
+  readonly modelId: string;
+  /** What the hub's main branch points to now. */
+  readonly latestRevision: string;
+  readonly available: boolean;
+}
+
+/** How the app reaches the hub. The access token is a secret and lives elsewhere. */
+export interface HubSettings {
+  /** The switch "never use the network": no request leaves the model room while it is on. */
+  readonly offline: boolean;
+  /** Address of a mirror; null: HF_ENDPOINT, else the public hub. */
+  readonly endpoint: string | null;
+  /** http://[user:password@]host:port; null: HTTPS_PROXY and HTTP_PROXY, else none. */
+  readonly proxy: string | null;
+  /** Hosts that are reached directly, separated by commas; null: NO_PROXY. */
+  readonly noProxy: string | null;
+  /** PEM file with certificates to trust besides the system's. */
+  readonly caFile: string | null;
+}
+
+export type RequestPurpose = 'describe' | 'list' | 'card' | 'locate' | 'file' | 'test';
+
+/** One request that left the app. Never holds a token, a path or a query. */
+export interface NetworkRequest {
+  readonly at: number;
+  readonly host: string;
+  readonly purpose: RequestPurpose;
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+  readonly receivedBytes: number;
+  readonly durationMs: number;
+  readonly problem: string | null;
+}
+
+export interface HubTest {
+  readonly endpoint: string;
+  readonly ok: boolean;
+  readonly durationMs: number;
+  /** Who the token belongs to; null without a token. */
+  readonly user: string | null;
+  readonly problem: ErrorInfo | null;
+}
+
 export interface VerifyReport {
   readonly modelId: string;
   readonly ok: boolean;
@@ -357,6 +409,7 @@ export interface Settings {
   readonly systemPrompt: string;
   readonly railOpen: boolean;
   readonly drawerOpen: boolean;
+  readonly hub: HubSettings;
   readonly acceptedLicences: readonly { readonly repo: string; readonly revision: string; readonly at: number }[];
 }
 
@@ -371,5 +424,6 @@ export const defaultSettings: Settings = {
   systemPrompt: '',
   railOpen: true,
   drawerOpen: false,
+  hub: { offline: false, endpoint: null, proxy: null, noProxy: null, caFile: null },
   acceptedLicences: [],
 };

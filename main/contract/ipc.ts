@@ -23,9 +23,14 @@ import type {
   DeviceReport,
   DownloadStatus,
   EngineStatus,
+  FormatForecast,
+  HubTest,
   InstalledModel,
   LoadedModel,
   Message,
+  ModelTask,
+  ModelUpdate,
+  NetworkRequest,
   NumberRange,
   RepoDescription,
   SearchHit,
@@ -39,6 +44,8 @@ const nothing = z.strictObject({});
 const id = z.string().min(1).max(200);
 const repo = z.string().regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, 'expected OWNER/NAME');
 const path = z.string().min(1).max(4096);
+
+const webAddress = z.url({ protocol: /^https?$/ }).max(2048);
 
 const inRange = (range: NumberRange) => z.number().min(range.min).max(range.max);
 const wholeInRange = (range: NumberRange) => z.int().min(range.min).max(range.max);
@@ -78,6 +85,13 @@ export const settingsPatchSchema = z
     systemPrompt: z.string().max(maxMessageChars),
     railOpen: z.boolean(),
     drawerOpen: z.boolean(),
+    hub: z.strictObject({
+      offline: z.boolean(),
+      endpoint: webAddress.nullable(),
+      proxy: webAddress.nullable(),
+      noProxy: z.string().max(4096).nullable(),
+      caFile: path.nullable(),
+    }),
   })
   .partial();
 
@@ -114,7 +128,20 @@ export const routes = {
   'models.cancel': route<null>()(z.strictObject({ repo })),
   'models.import': route<InstalledModel>()(z.strictObject({ path })),
   'models.verify': route<VerifyReport>()(z.strictObject({ modelId: id })),
+  // Verifies, then fetches again what is damaged; done when the model is whole.
+  'models.repair': route<VerifyReport>()(z.strictObject({ modelId: id })),
+  'models.move': route<InstalledModel>()(z.strictObject({ modelId: id, folder: path })),
+  'models.cancelTask': route<null>()(z.strictObject({ modelId: id })),
+  // Can be undone with models.restore until the app ends or needs the space.
   'models.remove': route<{ readonly freedBytes: number }>()(z.strictObject({ modelId: id })),
+  'models.restore': route<InstalledModel>()(z.strictObject({ modelId: id })),
+  'models.forecast': route<readonly FormatForecast[]>()(z.strictObject({ modelId: id })),
+  'models.checkUpdate': route<ModelUpdate>()(z.strictObject({ modelId: id })),
+
+  'hub.test': route<HubTest>()(nothing),
+  'hub.requests': route<readonly NetworkRequest[]>()(nothing),
+  // null forgets it. The token itself is never sent back.
+  'hub.setToken': route<{ readonly stored: boolean }>()(z.strictObject({ token: z.string().min(1).max(500).nullable() })),
 
   'engine.status': route<EngineStatus>()(nothing),
   'engine.load': route<LoadedModel>()(loadSchema),
@@ -168,6 +195,7 @@ export interface Events {
   'engine.status': EngineStatus;
   'models.changed': readonly InstalledModel[];
   'models.progress': DownloadStatus;
+  'models.task': ModelTask;
   'settings.changed': Settings;
   'chats.changed': readonly ChatSummary[];
   /** Reading the prompt: tokens consumed of tokens to consume (reused ones are in neither). */
@@ -200,7 +228,3 @@ export interface Bridge {
   request<N extends RouteName>(route: N, input: Request<N>): Promise<Envelope<Reply<N>>>;
   on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void;
 }
-
-/** Electron's two channels. */
-export const requestChannel = 'nf:request';
-export const eventChannel = 'nf:event';
