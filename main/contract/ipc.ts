@@ -141,7 +141,9 @@ export const routes = {
   'hub.test': route<HubTest>()(nothing),
   'hub.requests': route<readonly NetworkRequest[]>()(nothing),
   // null forgets it. The token itself is never sent back.
-  'hub.setToken': route<{ readonly stored: boolean }>()(z.strictObject({ token: z.string().min(1).max(500).nullable() })),
+  'hub.setToken': route<{ readonly stored: boolean }>()(
+    z.strictObject({ token: z.string().min(1).max(500).nullable() }),
+  ),
 
   'engine.status': route<EngineStatus>()(nothing),
   'engine.load': route<LoadedModel>()(loadSchema),
