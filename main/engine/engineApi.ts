@@ -40,6 +40,15 @@ export interface Frame {
   readonly tokens: readonly GeneratedToken[];
 }
 
+/** Restricts what may come next, token by token, as a grammar does. The engine waits for it before each token. */
+export interface TokenConstraint {
+  /** Bit i % 32 of word i >> 5 says whether token i is allowed; null: nothing may follow but the end. */
+  allowed(): Promise<Int32Array | null>;
+  /** Tells it the token that was taken. */
+  accept(token: number): void;
+  dispose(): void;
+}
+
 export interface GenerateRequest {
   readonly prompt: Prompt;
   readonly sampling: SamplingOptions;
@@ -49,6 +58,8 @@ export interface GenerateRequest {
   readonly logitBias?: readonly (readonly [token: number, bias: number])[];
   /** Goes on past end tokens, to maxNewTokens. */
   readonly ignoreEnd?: boolean;
+  /** Owned by the caller. */
+  readonly constraint?: TokenConstraint;
   readonly signal?: AbortSignal;
   readonly onPrefill?: (progress: {
     readonly doneTokens: number;

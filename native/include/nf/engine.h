@@ -154,6 +154,7 @@ struct Sampling {
   int n_logprobs = 0;  // alternatives reported per token, 0 to max_logprobs
   bool ignore_end = false;
   std::vector<std::pair<Token, float>> logit_bias;  // added to the logits
+  std::vector<std::uint32_t> allowed;  // bit t % 32 of word t / 32: token t may be taken; empty: all may
 };
 
 inline constexpr int max_logprobs = 20;
