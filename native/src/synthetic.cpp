@@ -9,25 +9,18 @@
 #include "config.h"
 #include "float_formats.h"
 #include "parallel.h"
+#include "random.h"
 #include "tensor_list.h"
 
 namespace nf {
 namespace {
 
 constexpr std::string_view prefix = "synthetic:";
-constexpr std::uint64_t weyl = 0x9E3779B97F4A7C15u;
 constexpr std::int64_t piece_elements = 1 << 16;
 
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014): a good hash of a counter.
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  return x ^ x >> 31;
-}
-
 std::uint64_t hash_of(const std::string& name, std::uint64_t seed) {
-  std::uint64_t hash = mix(seed + weyl);
-  for (const char c : name) hash = mix(hash ^ static_cast<unsigned char>(c)) + weyl;
+  std::uint64_t hash = mix64(seed + weyl_step);
+  for (const char c : name) hash = mix64(hash ^ static_cast<unsigned char>(c)) + weyl_step;
   return hash;
 }
 
@@ -38,7 +31,7 @@ struct Normal {
   float mean, deviation;
 
   std::array<float, 2> pair(std::int64_t pair_index) const {
-    const std::uint64_t bits = mix(key + static_cast<std::uint64_t>(pair_index) * weyl);
+    const std::uint64_t bits = mix64(key + static_cast<std::uint64_t>(pair_index) * weyl_step);
     constexpr std::uint64_t low_bytes = 0x00FF00FF00FF00FFu;
     const std::uint64_t halves = (bits & low_bytes) + (bits >> 8 & low_bytes);
     const std::uint64_t sums = halves + (halves >> 16);
@@ -53,7 +46,7 @@ struct Normal {
 };
 
 float uniform(std::uint64_t key, std::int64_t i) {
-  return static_cast<float>(mix(key + static_cast<std::uint64_t>(i) * weyl) >> 40) * 0x1p-24f;
+  return static_cast<float>(mix64(key + static_cast<std::uint64_t>(i) * weyl_step) >> 40) * 0x1p-24f;
 }
 
 /// The bias whose softplus is a step size spread evenly in logarithm over [0.001, 0.1], as Mamba2 is initialised.
