@@ -1,0 +1,49 @@
+// `npm run build`: the page (out/renderer), Electron's entry and the preload script (out/main), each to plain files.
+import path from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+
+const root = path.resolve(import.meta.dirname, '..');
+const out = path.join(root, 'out', 'main');
+
+/** Two CommonJS files: a sandboxed preload cannot import, and Electron must have its guards on before it is ready. */
+export async function buildMain() {
+  const esbuild = await import('esbuild');
+  const shared = { bundle: true, format: 'cjs', logLevel: 'warning', absWorkingDir: root };
+  await Promise.all([
+    esbuild.build({
+      ...shared,
+      entryPoints: { index: 'main/index.ts' },
+      outdir: out,
+      outExtension: { '.js': '.cjs' },
+      platform: 'node',
+      target: 'node24',
+      // The addon is loaded from where it was built; sources and bundle both lie two folders below the root.
+      external: ['electron', '*.node'],
+      define: {
+        'import.meta.dirname': '__dirname',
+        'import.meta.filename': '__filename',
+        'import.meta.url': 'moduleUrl',
+      },
+      banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    }),
+    esbuild.build({
+      ...shared,
+      entryPoints: { preload: 'main/preload.ts' },
+      outdir: out,
+      outExtension: { '.js': '.cjs' },
+      platform: 'browser',
+      target: 'chrome140',
+      external: ['electron'],
+    }),
+  ]);
+}
+
+export async function buildPage() {
+  const { build } = await import('vite');
+  await build({ configFile: path.join(root, 'renderer', 'vite.config.ts'), logLevel: 'warn' });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await Promise.all([buildMain(), buildPage()]);
+}
