@@ -2,13 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { PromptFormat } from '../contract/domain.ts';
+import type { LoadedModel, PromptFormat } from '../contract/domain.ts';
 import type { EngineService } from '../engine/engineApi.ts';
 import { ApiError, badRequest, toApiError } from './apiErrors.ts';
 import { chatCompletion } from './chatCompletions.ts';
+import { loadedModel } from './choices.ts';
 import { completion } from './completions.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
 import { sendJson } from './exchange.ts';
+import { GrammarFactory } from './grammar.ts';
 import type { GuardOptions } from './guard.ts';
 import { checkKey, checkSource, corsHeaders, preflightHeaders } from './guard.ts';
 import { ServerMetrics } from './metrics.ts';
@@ -97,6 +99,7 @@ export class Api {
   readonly #context: ApiContext;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #routes = makeRoutes(this.#created);
+  #grammars: { readonly model: LoadedModel; readonly factory: Promise<GrammarFactory> } | null = null;
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -104,8 +107,25 @@ export class Api {
       engine: options.engine,
       version: options.version,
       metrics: new ServerMetrics(options.engine),
+      grammars: () => this.#grammarFactory(),
       defaultFormat: options.defaultFormat ?? (() => 'model-card'),
     };
+  }
+
+  /** One per loaded model, made when first needed. */
+  async #grammarFactory(): Promise<GrammarFactory> {
+    const model = loadedModel(this.#context);
+    if (this.#grammars?.model !== model) {
+      this.#grammars = { model, factory: GrammarFactory.create(this.#options.engine.tokenizer(), model.vocab) };
+    }
+    const { factory } = this.#grammars;
+    const made = await factory.catch((error: unknown) => {
+      this.#grammars = null;
+      throw error;
+    });
+    if (!made.isBroken) return made;
+    this.#grammars = null;
+    return this.#grammarFactory();
   }
 
   /** '/v1/x', '//v1/x' and '/x' are the same: users set base URLs in every way. */

@@ -3,6 +3,7 @@ import type { FinishReason, LoadedModel } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { Frame, GeneratedToken, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
+import type { GrammarSpec } from './grammar.ts';
 import type { Generation } from './requests.ts';
 
 export function loadedModel(context: ApiContext): LoadedModel {
@@ -25,22 +26,31 @@ export async function generateChoices(
   exchange: Exchange,
   prompt: Prompt,
   generation: Generation,
-  logprobs: number,
-  onFrame?: (choice: number, frame: Frame) => void,
+  options: {
+    readonly logprobs: number;
+    readonly grammar?: GrammarSpec | null;
+    readonly onFrame?: ((choice: number, frame: Frame) => void) | undefined;
+  },
 ): Promise<readonly GenerateResult[]> {
   const { sampling } = generation;
-  const results = await Promise.all(
-    Array.from({ length: generation.choices }, (_, choice) =>
-      context.engine.generate({
+  const { onFrame, grammar } = options;
+  const one = async (choice: number): Promise<GenerateResult> => {
+    const constraint = grammar ? await (await context.grammars()).constraint(grammar) : null;
+    try {
+      return await context.engine.generate({
         ...generation.extra,
         prompt,
         sampling: { ...sampling, seed: sampling.seed === null ? null : (sampling.seed + choice) % 2 ** 32 },
-        logprobs,
+        logprobs: options.logprobs,
         signal: exchange.signal,
+        ...(constraint === null ? {} : { constraint }),
         ...(onFrame === undefined ? {} : { onFrame: (frame: Frame) => onFrame(choice, frame) }),
-      }),
-    ),
-  );
+      });
+    } finally {
+      constraint?.dispose();
+    }
+  };
+  const results = await Promise.all(Array.from({ length: generation.choices }, (_, choice) => one(choice)));
   for (const result of results) context.metrics.answer(result);
   return results;
 }

@@ -57,14 +57,10 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
   ): Promise<readonly (readonly GenerateResult[])[]> =>
     Promise.all(
       prompts.map(async ({ prompt }, at) =>
-        generateChoices(
-          context,
-          exchange,
-          prompt,
-          generation,
-          request.logprobs ?? 0,
-          onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
-        ),
+        generateChoices(context, exchange, prompt, generation, {
+          logprobs: request.logprobs ?? 0,
+          onFrame: onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
+        }),
       ),
     );
   const usage = (results: readonly (readonly GenerateResult[])[]): object => {

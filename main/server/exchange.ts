@@ -5,12 +5,15 @@ import type { EngineService } from '../engine/engineApi.ts';
 import type { PromptFormat } from '../contract/domain.ts';
 import { toApiError } from './apiErrors.ts';
 import { EventStream } from './eventStream.ts';
+import type { GrammarFactory } from './grammar.ts';
 import type { ServerMetrics } from './metrics.ts';
 
 export interface ApiContext {
   readonly engine: EngineService;
   readonly version: string;
   readonly metrics: ServerMetrics;
+  /** Grammars for the loaded model's vocabulary. */
+  readonly grammars: () => Promise<GrammarFactory>;
   /** Used when a request names none. */
   readonly defaultFormat: () => PromptFormat;
 }

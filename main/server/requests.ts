@@ -8,6 +8,7 @@ import { maxSeed, promptFormats, samplingRanges } from '../contract/domain.ts';
 import type { PromptFormat, SamplingOptions } from '../contract/domain.ts';
 import type { GenerateRequest } from '../engine/engineApi.ts';
 import { badRequest } from './apiErrors.ts';
+import { toolChoiceSchema, toolsSchema } from './tools.ts';
 
 const penalty = z.number().min(-2).max(2);
 
@@ -36,6 +37,13 @@ const message = z.object({
   content: z.union([z.string(), z.array(part)]).nullish(),
 });
 
+/** `json_schema` is accepted wrapped, as OpenAI documents it, and bare, as some servers taught clients to send it. */
+const responseFormat = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text') }),
+  z.object({ type: z.literal('json_object') }),
+  z.object({ type: z.literal('json_schema'), json_schema: z.record(z.string(), z.unknown()) }),
+]);
+
 export const chatSchema = z.object({
   ...common,
   messages: z.array(message).min(1),
@@ -44,9 +52,9 @@ export const chatSchema = z.object({
   top_logprobs: z.int().min(0).max(20).optional(),
   prompt_format: z.enum(promptFormats).optional(),
   chat_template_kwargs: z.object({ format: z.enum(promptFormats).nullish() }).optional(),
-  response_format: z.object({ type: z.string() }).optional(),
-  tools: z.array(z.unknown()).optional(),
-  tool_choice: z.unknown().optional(),
+  response_format: responseFormat.optional(),
+  tools: toolsSchema.optional(),
+  tool_choice: toolChoiceSchema.optional(),
 });
 export type ChatRequest = z.output<typeof chatSchema>;
 

@@ -22,7 +22,7 @@ export const scriptedModel: LoadedModel = {
   threads: 1,
   parameters: 1,
   layers: 1,
-  vocab: 0x110000,
+  vocab: 256,
   metaTokens: 8,
   trainedPositions: null,
   contextPositions: 1024,
@@ -41,6 +41,16 @@ const tokenizer: Tokenizer = {
   endTokens: [2],
 };
 
+/** The end if the grammar permits it, else a token it allows; closing ones first, so that it comes to an end. */
+function constrainedToken(mask: Int32Array, step: number): number | null {
+  const allows = (token: number): boolean => (((mask[token >> 5] ?? 0) >> (token & 31)) & 1) === 1;
+  if (allows(2)) return null;
+  const closing = [...'}"]'].map((character) => character.codePointAt(0) ?? 0).filter(allows);
+  if (closing.length > 0 && step % 3 === 0) return closing[0] ?? null;
+  const printable = Array.from({ length: 95 }, (_, index) => index + 32).filter(allows);
+  return printable[(step * 7) % printable.length] ?? null;
+}
+
 export interface ScriptedEngine extends EngineService {
   status: EngineStatus;
   readonly requests: GenerateRequest[];
@@ -56,10 +66,21 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     requests.push(request);
     const wanted = [...answer].slice(0, request.sampling.maxNewTokens);
     const tokens: GeneratedToken[] = [];
-    for (const [index, character] of wanted.entries()) {
+    const { constraint } = request;
+    const limit = constraint ? request.sampling.maxNewTokens : wanted.length;
+    let ended = false;
+    for (let index = 0; index < limit; index += 1) {
       if (perTokenMs > 0) await new Promise((resolve) => setTimeout(resolve, perTokenMs));
       if (request.signal?.aborted === true) break;
-      const token = character.codePointAt(0) ?? 0;
+      let token: number | null = wanted[index]?.codePointAt(0) ?? 0;
+      if (constraint) {
+        const mask = await constraint.allowed();
+        token = mask === null ? null : constrainedToken(mask, index);
+        ended = token === null;
+        if (token === null) break;
+        constraint.accept(token);
+      }
+      const character = String.fromCodePoint(token);
       const top = Array.from({ length: request.logprobs ?? 0 }, (_, rank) => ({
         token: token + rank,
         logprob: -rank - 0.5,
@@ -82,7 +103,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
         outputTokens: tokens.length,
         decodeNs: 1e6 * Math.max(0, tokens.length - 1),
         itlNs: tokens.length > 1 ? { p50: 1e6, p95: 1e6, p99: 1e6, max: 1e6 } : null,
-        finishReason: cancelled ? 'cancelled' : wanted.length < [...answer].length ? 'length' : 'stop',
+        finishReason: cancelled ? 'cancelled' : ended || tokens.length === [...answer].length ? 'stop' : 'length',
         seed: request.sampling.seed ?? 1,
         device: 'cpu',
         format: 'bf16',

@@ -1,0 +1,118 @@
+/** Function calling for a model without a format of its own: described in the prompt, enforced by a grammar, parsed back. */
+import { randomUUID } from 'node:crypto';
+
+import { z } from 'zod';
+
+import type { PromptMessage } from '../engine/engineApi.ts';
+import { badRequest } from './apiErrors.ts';
+import type { GrammarSpec } from './grammar.ts';
+
+export const toolsSchema = z
+  .array(
+    z.object({
+      type: z.literal('function'),
+      function: z.object({
+        name: z.string().regex(/^[\w.-]{1,64}$/, 'a function name has up to 64 letters, digits, _ . or -'),
+        description: z.string().nullish(),
+        parameters: z.record(z.string(), z.unknown()).nullish(),
+      }),
+    }),
+  )
+  .max(128);
+
+export const toolChoiceSchema = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
+]);
+
+type Tool = z.output<typeof toolsSchema>[number];
+
+/** How tools take part in one request; null: they do not. */
+export interface ToolUse {
+  readonly tools: readonly Tool[];
+  /** false: the model may answer in text instead. */
+  readonly required: boolean;
+}
+
+export interface ToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+const begin = '<tool_call>';
+const end = '</tool_call>';
+
+export function toolUseOf(
+  tools: readonly Tool[] | undefined,
+  choice: z.output<typeof toolChoiceSchema> | undefined,
+): ToolUse | null {
+  if (tools === undefined || tools.length === 0 || choice === 'none') {
+    if (choice !== undefined && choice !== 'none' && choice !== 'auto')
+      throw badRequest('tool_choice needs tools.', 'tool_choice');
+    return null;
+  }
+  if (typeof choice !== 'object') return { tools, required: choice === 'required' };
+  const { name } = choice.function;
+  const chosen = tools.filter((tool) => tool.function.name === name);
+  if (chosen.length === 0)
+    throw badRequest(`tool_choice names '${name}', which is not among the tools.`, 'tool_choice');
+  return { tools: chosen, required: true };
+}
+
+/** One call: {"name": …, "arguments": …}. */
+function callSchema(tools: readonly Tool[]): object {
+  const calls = tools.map((tool) => ({
+    type: 'object',
+    properties: {
+      name: { const: tool.function.name },
+      arguments: tool.function.parameters ?? { type: 'object' },
+    },
+    required: ['name', 'arguments'],
+    additionalProperties: false,
+  }));
+  return calls.length === 1 ? (calls[0] as object) : { anyOf: calls };
+}
+
+export function toolGrammar({ tools, required }: ToolUse): GrammarSpec {
+  return required
+    ? { kind: 'schema', schema: callSchema(tools) }
+    : { kind: 'tagged', begin, end, schema: callSchema(tools) };
+}
+
+/** What the model is told, in front of everything else. */
+export function toolInstructions({ tools, required }: ToolUse): PromptMessage {
+  const list = tools.map(({ function: { name, description, parameters } }) =>
+    JSON.stringify({ name, description: description ?? '', parameters: parameters ?? {} }),
+  );
+  const form = `{"name": FUNCTION, "arguments": {...}}`;
+  const how = required
+    ? `Answer with one call as JSON and nothing else: ${form}`
+    : `To call one, write ${begin}${form}${end}. Otherwise answer in plain text.`;
+  return { role: 'system', content: `You can call these functions:\n${list.join('\n')}\n${how}` };
+}
+
+/** The text beside the calls, and the calls. Text cut in the middle of a call stays text. */
+export function parseToolCalls(
+  text: string,
+  { required }: ToolUse,
+): { readonly text: string; readonly calls: readonly ToolCall[] } {
+  const calls: ToolCall[] = [];
+  const take = (json: string): boolean => {
+    try {
+      const call = JSON.parse(json) as { name?: unknown; arguments?: unknown };
+      if (typeof call.name !== 'string' || call.arguments === undefined) return false;
+      calls.push({
+        id: `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
+        type: 'function',
+        function: { name: call.name, arguments: JSON.stringify(call.arguments) },
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (required) return take(text) ? { text: '', calls } : { text, calls };
+  const rest = text.replaceAll(/<tool_call>([\s\S]*?)<\/tool_call>/g, (all, json: string) => (take(json) ? '' : all));
+  return { text: calls.length > 0 ? rest.trim() : rest, calls };
+}
