@@ -14,6 +14,7 @@ import { GrammarFactory } from './grammar.ts';
 import type { GuardOptions } from './guard.ts';
 import { checkKey, checkSource, corsHeaders, preflightHeaders } from './guard.ts';
 import { ServerMetrics } from './metrics.ts';
+import { createResponse, ResponseStore } from './responses.ts';
 
 export interface ApiOptions extends GuardOptions {
   readonly engine: EngineService;
@@ -65,7 +66,10 @@ function modelObject(context: ApiContext, created: number): object[] {
   return status.state === 'ready' ? [{ id: status.model.name, object: 'model', created, owned_by: 'nvidia' }] : [];
 }
 
-function makeRoutes(created: number): Readonly<Record<string, Readonly<Record<string, Handler>>>> {
+function makeRoutes(
+  created: number,
+  store: ResponseStore,
+): Readonly<Record<string, Readonly<Record<string, Handler>>>> {
   const body =
     (answer: (context: ApiContext, exchange: Exchange, body: unknown) => Promise<void>): Handler =>
     async (context, exchange, request) =>
@@ -91,6 +95,7 @@ function makeRoutes(created: number): Readonly<Record<string, Readonly<Record<st
     },
     '/chat/completions': { POST: body(chatCompletion) },
     '/completions': { POST: body(completion) },
+    '/responses': { POST: body(async (context, exchange, value) => createResponse(context, store, exchange, value)) },
   };
 }
 
@@ -98,7 +103,7 @@ export class Api {
   readonly #options: ApiOptions;
   readonly #context: ApiContext;
   readonly #created = Math.floor(Date.now() / 1000);
-  readonly #routes = makeRoutes(this.#created);
+  readonly #routes = makeRoutes(this.#created, new ResponseStore());
   #grammars: { readonly model: LoadedModel; readonly factory: Promise<GrammarFactory> } | null = null;
 
   constructor(options: ApiOptions) {

@@ -1,4 +1,7 @@
-/** Server-sent events as OpenAI's clients read them: `data: {json}`, at the end `data: [DONE]`. */
+/**
+ * Server-sent events as OpenAI's clients read them. `plain` (completions): `data: {json}`, at the end `data: [DONE]`.
+ * `typed` (responses): an `event:` line with the type, and no end mark.
+ */
 import type { ServerResponse } from 'node:http';
 
 import type { ApiError } from './apiErrors.ts';
@@ -6,12 +9,16 @@ import type { ApiError } from './apiErrors.ts';
 /** Comments keep proxies and clients patient while a long prompt is read. */
 const pingMs = 10_000;
 
+export type EventStyle = 'plain' | 'typed';
+
 export class EventStream {
   readonly #response: ServerResponse;
+  readonly #style: EventStyle;
   readonly #ping: NodeJS.Timeout;
 
-  constructor(response: ServerResponse, headers: Readonly<Record<string, string>>) {
+  constructor(response: ServerResponse, headers: Readonly<Record<string, string>>, style: EventStyle) {
     this.#response = response;
+    this.#style = style;
     response.writeHead(200, {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
@@ -27,12 +34,13 @@ export class EventStream {
   }
 
   send(event: object): void {
-    this.#response.write(`data: ${JSON.stringify(event)}\n\n`);
+    const name = this.#style === 'typed' && 'type' in event ? `event: ${String(event.type)}\n` : '';
+    this.#response.write(`${name}data: ${JSON.stringify(event)}\n\n`);
   }
 
   done(): void {
     clearInterval(this.#ping);
-    this.#response.end('data: [DONE]\n\n');
+    this.#response.end(this.#style === 'plain' ? 'data: [DONE]\n\n' : '');
   }
 
   /** An error after the headers: clients raise on an event with a truthy `error`. */

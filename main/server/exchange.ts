@@ -5,6 +5,7 @@ import type { EngineService } from '../engine/engineApi.ts';
 import type { PromptFormat } from '../contract/domain.ts';
 import { toApiError } from './apiErrors.ts';
 import { EventStream } from './eventStream.ts';
+import type { EventStyle } from './eventStream.ts';
 import type { GrammarFactory } from './grammar.ts';
 import type { ServerMetrics } from './metrics.ts';
 
@@ -39,9 +40,10 @@ const openAfterMs = 5000;
 export async function streamEvents(
   exchange: Exchange,
   work: (send: (event: object) => void) => Promise<void>,
+  style: EventStyle = 'plain',
 ): Promise<void> {
   let stream: EventStream | null = null;
-  const open = (): EventStream => (stream ??= new EventStream(exchange.response, exchange.headers));
+  const open = (): EventStream => (stream ??= new EventStream(exchange.response, exchange.headers, style));
   const timer = setTimeout(open, openAfterMs);
   try {
     await work((event) => {

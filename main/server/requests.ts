@@ -94,12 +94,26 @@ export interface Generation {
   readonly choices: number;
 }
 
+type SamplingFields = Partial<
+  Pick<
+    CompletionRequest,
+    | 'temperature'
+    | 'top_p'
+    | 'top_k'
+    | 'min_p'
+    | 'repetition_penalty'
+    | 'frequency_penalty'
+    | 'presence_penalty'
+    | 'seed'
+    | 'stop'
+    | 'n'
+    | 'logit_bias'
+    | 'ignore_eos'
+  >
+>;
+
 /** Absent fields mean what OpenAI's reference says: temperature 1, top_p 1, no limit but the context. */
-export function generationOf(
-  request: ChatRequest | CompletionRequest,
-  format: PromptFormat,
-  maxTokens: number | undefined,
-): Generation {
+export function generationOf(request: SamplingFields, format: PromptFormat, maxTokens: number | undefined): Generation {
   const stop = (typeof request.stop === 'string' ? [request.stop] : (request.stop ?? [])).filter((text) => text !== '');
   const greedyByTopP = request.top_p === 0;
   return {

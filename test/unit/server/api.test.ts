@@ -139,6 +139,39 @@ describe('the official client', () => {
   });
 });
 
+describe('responses', () => {
+  it('answers, remembers, and continues by id', async () => {
+    const first = await client.responses.create({ model: 'x', input: 'Where is New York?', instructions: 'Be brief.' });
+    expect(first.output_text).toBe('New York is a city.');
+    expect(first.status).toBe('completed');
+    expect(first.usage?.input_tokens_details.cached_tokens).toBe(3);
+    await client.responses.create({ model: 'x', input: 'And Boston?', previous_response_id: first.id });
+    expect(engine.prompts[1]).toEqual([
+      { role: 'user', content: 'Where is New York?' },
+      { role: 'assistant', content: 'New York is a city.' },
+      { role: 'user', content: 'And Boston?' },
+    ]);
+    await expect(client.responses.create({ model: 'x', input: 'x', previous_response_id: 'no' })).rejects.toMatchObject(
+      {
+        status: 404,
+      },
+    );
+  });
+
+  it('streams typed events', async () => {
+    const stream = await client.responses.create({ model: 'x', input: 'Hi', stream: true, max_output_tokens: 3 });
+    const types: string[] = [];
+    let text = '';
+    for await (const event of stream) {
+      types.push(event.type);
+      if (event.type === 'response.output_text.delta') text += event.delta;
+    }
+    expect(text).toBe('New');
+    expect(types[0]).toBe('response.created');
+    expect(types.at(-1)).toBe('response.incomplete');
+  });
+});
+
 describe('structured answers', () => {
   const schema = {
     type: 'object',
