@@ -1,0 +1,64 @@
+// What require() of the .node gives. The types are in main/engine/addon.ts.
+#include <napi.h>
+
+#include "convert.h"
+#include "environment.h"
+#include "errors.h"
+#include "generation.h"
+#include "model_object.h"
+#include "session_object.h"
+#include "stop_flag_object.h"
+
+namespace nf::addon {
+namespace {
+
+/// On a libuv worker and not on the engine thread: drivers may take their time, and so may a generation.
+class ListDevices : public Napi::AsyncWorker {
+ public:
+  explicit ListDevices(Napi::Env env) : AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { report_ = list_devices(); }
+  void OnOK() override { deferred_.Resolve(to_js(Env(), report_)); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  DeviceReport report_;
+};
+
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  auto* worker = new ListDevices(info.Env());  // deletes itself, as AsyncWorker does
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+Napi::Value now_ns(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(steady_ns()));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment(env);
+  env.SetInstanceData(environment);  // owns it from here
+  const auto define = [&](const char* name, Napi::FunctionReference& reference, const Napi::Function& type) {
+    reference = Napi::Persistent(type);
+    exports.Set(name, type);
+  };
+  define("Model", environment->model_class, ModelObject::define(env));
+  define("Session", environment->session_class, SessionObject::define(env));
+  define("Checkpoint", environment->checkpoint_class, CheckpointObject::define(env));
+  define("StopFlag", environment->stop_flag_class, StopFlagObject::define(env));
+  exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
+  exports.Set("loadModel", Napi::Function::New<ModelObject::load>(env, "loadModel"));
+  exports.Set("nowNs", Napi::Function::New<now_ns>(env, "nowNs"));
+  exports.Set("errorCodes", js_codes(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace nf::addon
+
+static Napi::Object init_addon(Napi::Env env, Napi::Object exports) { return nf::addon::init(env, exports); }
+NODE_API_MODULE(nemoflash, init_addon)

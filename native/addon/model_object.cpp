@@ -1,0 +1,113 @@
+#include "model_object.h"
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "convert.h"
+#include "environment.h"
+#include "errors.h"
+#include "session_object.h"
+#include "stop_flag_object.h"
+
+namespace nf::addon {
+namespace {
+
+class LoadJob : public Job {
+ public:
+  LoadJob(LoadOptions options, std::shared_ptr<StopFlag> stop) : Job(std::move(stop)), options_(std::move(options)) {}
+
+  void run() override {
+    options_.on_progress = [this](const LoadProgress& progress) {
+      {
+        const std::lock_guard lock(mutex_);
+        progress_ = progress;
+      }
+      wake();
+    };
+    model_ = Model::load(options_, stop_flag());
+  }
+
+  void deliver(Napi::Env env, const Napi::Function& callback) override {
+    std::optional<LoadProgress> progress;
+    {
+      const std::lock_guard lock(mutex_);
+      progress.swap(progress_);
+    }
+    if (progress) callback.Call({to_js(env, *progress)});
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    return Environment::of(env).model_class.New({Napi::External<std::shared_ptr<const Model>>::New(env, &model_)});
+  }
+
+ private:
+  LoadOptions options_;
+  std::shared_ptr<const Model> model_;
+  std::mutex mutex_;
+  std::optional<LoadProgress> progress_;
+};
+
+}  // namespace
+
+Napi::Function ModelObject::define(Napi::Env env) {
+  return DefineClass(env, "Model",
+                     {
+                         InstanceAccessor<&ModelObject::info>("info"),
+                         InstanceMethod<&ModelObject::stages>("stages"),
+                         InstanceMethod<&ModelObject::create_session>("createSession"),
+                         InstanceMethod<&ModelObject::dispose>("dispose"),
+                     });
+}
+
+Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const Fields fields(info[0], "options");
+    auto job = std::make_shared<LoadJob>(load_options(fields), StopFlagObject::of(env, fields.value("stop")));
+    return Environment::of(env).submit(env, std::move(job), info[1]);
+  });
+}
+
+ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (!info[0].IsExternal()) throw make_error(info.Env(), "BAD_ARGUMENT", "Use loadModel() to make a Model.");
+  thread_ = Environment::of(info.Env()).thread();
+  model_ = *info[0].As<Napi::External<std::shared_ptr<const Model>>>().Data();
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), model_->info().weight_bytes);
+}
+
+ModelObject::~ModelObject() { release(Env()); }
+
+void ModelObject::release(Napi::Env env) {
+  if (!model_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, -model_->info().weight_bytes);
+  // On the engine thread, after what runs there now: giving gigabytes back takes a while.
+  thread_->post([model = std::move(model_)]() mutable { model.reset(); });
+}
+
+const std::shared_ptr<const Model>& ModelObject::model() const {
+  if (!model_) throw EngineError(ErrorCode::bad_argument, "The model was disposed.");
+  return model_;
+}
+
+Napi::Value ModelObject::info(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return to_js(info.Env(), model()->info()); });
+}
+
+Napi::Value ModelObject::stages(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsNumber()) throw EngineError(ErrorCode::bad_argument, "stages(context): expected a number.");
+    return to_js(info.Env(), model()->stages(info[0].As<Napi::Number>().Int32Value()));
+  });
+}
+
+Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return SessionObject::create(info, model()); });
+}
+
+Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
+  release(info.Env());
+  return info.Env().Undefined();
+}
+
+}  // namespace nf::addon
