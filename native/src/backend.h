@@ -67,6 +67,8 @@ class Backend {
                              std::span<Step> out, const StopFlag&, int& n_consumed) = 0;
   /// Puts logits [n_vocab] back as the last ones of a slot, after a restore.
   virtual void set_logits(int slot, std::span<const float>) = 0;
+  /// Copies the last logits [n_vocab] of a slot: of its last forward that wanted any, of decode() or set_logits().
+  virtual void read_logits(int slot, std::span<float>) = 0;
 
   /// The recurrent state as StateLayout's blob.
   virtual void save_state(int slot, std::span<float>) = 0;
