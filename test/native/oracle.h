@@ -61,6 +61,14 @@ class Oracle {
     return out;
   }
 
+  /// Consumes one token as Slice counts them: ids from n_vocab on are the memory tokens.
+  OracleRow consume(OracleState& state, Token id) const {
+    if (id < c_.n_vocab) return step(state, id);
+    OracleRow out;
+    advance(state, row("model.memory_tokens", id - c_.n_vocab), &out);
+    return out;
+  }
+
  private:
   using Floats = std::vector<float>;
 
@@ -294,5 +302,15 @@ class Oracle {
   std::shared_ptr<const TensorSource> source_;
   mutable std::map<std::string, Floats> tensors_;
 };
+
+/// The recurrent state in StateLayout's order: layers in order, each its matrix, then its windows.
+inline std::vector<float> blob_of(const OracleState& state) {
+  std::vector<float> blob;
+  for (const OracleLayerState& layer : state.layers) {
+    blob.insert(blob.end(), layer.matrix.begin(), layer.matrix.end());
+    for (const Vec& window : layer.windows) blob.insert(blob.end(), window.begin(), window.end());
+  }
+  return blob;
+}
 
 }  // namespace nf::test

@@ -35,28 +35,26 @@ void check_states(const OracleState& state, const Golden& golden, const Config& 
   for (int i = 0; i < config.n_layers; ++i) {
     const std::string name = "state." + std::to_string(i) + ".";
     const OracleLayerState& layer = state.layers[static_cast<std::size_t>(i)];
-    const auto check = [&](const char* part, const Vec& got, std::vector<float> expected) {
-      (void)part;
+    const auto check = [&](const Vec& got, const std::vector<float>& expected) {
       REQUIRE(got.size() == expected.size());
       CHECK_AT_MOST(relative_rms(got, expected), states_rms);
       ++n_checked;
     };
     if (golden.has(name + "delta")) {
-      check("delta", layer.matrix, golden.floats(name + "delta"));
+      check(layer.matrix, golden.floats(name + "delta"));
       const char* parts[] = {"conv_q", "conv_k", "conv_v"};
       for (std::size_t p = 0; p < 3; ++p) {
-        check(parts[p], layer.windows[p],
-              transposed(golden.floats(name + parts[p]), static_cast<std::size_t>(config.hidden)));
+        check(layer.windows[p], transposed(golden.floats(name + parts[p]), static_cast<std::size_t>(config.hidden)));
       }
     }
     if (golden.has(name + "ssm")) {
-      check("ssm", layer.matrix, golden.floats(name + "ssm"));
+      check(layer.matrix, golden.floats(name + "ssm"));
       const auto channels = static_cast<std::size_t>(config.mamba_inner + 2 * config.mamba_state);
-      check("conv", layer.windows[0], transposed(golden.floats(name + "conv"), channels));
+      check(layer.windows[0], transposed(golden.floats(name + "conv"), channels));
     }
     if (golden.has(name + "k_tail")) {
-      check("k_tail", tail_of(layer.k), golden.floats(name + "k_tail"));
-      check("v_tail", tail_of(layer.v), golden.floats(name + "v_tail"));
+      check(tail_of(layer.k), golden.floats(name + "k_tail"));
+      check(tail_of(layer.v), golden.floats(name + "v_tail"));
     }
   }
   CHECK(n_checked >= 8);

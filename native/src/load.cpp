@@ -1,0 +1,139 @@
+// Model::load: plan, backend, and the state behind the memory tokens, computed once.
+#include <algorithm>
+#include <utility>
+
+#include "guard.h"
+#include "host.h"
+#include "model_impl.h"
+
+namespace nf {
+namespace {
+
+void check_stop(const StopFlag& stop) {
+  if (stop.load(std::memory_order_relaxed)) throw EngineError(ErrorCode::cancelled, "loading was cancelled");
+}
+
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+void check_options(const LoadOptions& options, const Config& config) {
+  if (options.max_positions <= config.n_memory) {
+    throw EngineError(ErrorCode::bad_argument, "a context of " + std::to_string(options.max_positions) +
+                                                   " positions leaves no room: the model's " +
+                                                   std::to_string(config.n_memory) + " memory tokens take part of it");
+  }
+  if (options.n_threads < 0) throw EngineError(ErrorCode::bad_argument, "n_threads must be 0 (automatic) or more");
+}
+
+/// Refuses early what would only end in swapping. The CUDA backend checks its own memory.
+void check_host_memory(const Model::Impl& model) {
+  const std::int64_t available = host_memory().available;
+  const std::int64_t weights = planned_weight_bytes(model.plan, model.options.format);
+  const std::int64_t state = model.layout.n_floats * static_cast<std::int64_t>(sizeof(float));
+  const Config& c = model.plan.config;
+  const std::int64_t cache = std::int64_t{model.options.max_positions} * model.plan.n_attention_layers * c.n_kv_heads *
+                             (c.qk_dim + c.v_dim) * 2;  // two bytes each at the least
+  if (available > 0 && weights + state + cache > available) {
+    throw EngineError(ErrorCode::out_of_memory,
+                      "the model needs about " + mebibytes(weights + state + cache) + " in format " +
+                          name_of(model.options.format) + " with a context of " +
+                          std::to_string(model.options.max_positions) + " positions, but only " + mebibytes(available) +
+                          " of memory are free; choose a smaller format or context");
+  }
+}
+
+/// Runs the memory tokens once; every session starts from a copy of the result.
+std::shared_ptr<const Checkpoint::Impl> make_start(Model::Impl& model, const StopFlag& stop) {
+  Backend& backend = *model.backend;
+  const Config& config = model.plan.config;
+  auto start = std::make_shared<Checkpoint::Impl>();
+  start->model = model.identity;
+  start->position = config.n_memory;
+  start->state.assign(static_cast<std::size_t>(model.layout.n_floats), 0.0f);
+  if (config.n_memory == 0) return start;
+
+  struct Slot {
+    Backend& backend;
+    int index;
+    ~Slot() { backend.remove_slot(index); }
+  } slot{backend, backend.add_slot(config.n_memory)};
+  backend.load_state(slot.index, start->state);
+  std::vector<Token> ids(static_cast<std::size_t>(config.n_memory));
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = config.n_vocab + static_cast<Token>(i);
+  const std::size_t chunk = static_cast<std::size_t>(backend.max_rows());
+  for (std::size_t first = 0; first < ids.size(); first += chunk) {
+    const std::size_t n = std::min(chunk, ids.size() - first);
+    const Slice slice{slot.index, static_cast<int>(first), std::span(ids).subspan(first, n), LogitsWanted::none};
+    backend.forward({{&slice, 1}}, stop);
+    check_stop(stop);
+    if (model.options.on_progress) {
+      model.options.on_progress({LoadPhase::warming, static_cast<std::int64_t>(first + n), config.n_memory});
+    }
+  }
+  backend.save_state(slot.index, start->state);
+  auto segment = std::make_shared<Segment>();
+  segment->n_rows = config.n_memory;
+  segment->rows.resize(static_cast<std::size_t>(config.n_memory * backend.kv_bytes_per_position()));
+  backend.read_kv(slot.index, 0, config.n_memory, segment->rows);
+  start->tail = std::move(segment);
+  return start;
+}
+
+ModelInfo make_info(const Model::Impl& model) {
+  const Config& config = model.plan.config;
+  const Backend& backend = *model.backend;
+  ModelInfo info;
+  info.source = model.options.source;
+  info.device = model.options.device;
+  info.device_index = backend.device_index();
+  info.device_name = backend.device_name();
+  info.format = model.options.format;
+  info.n_layers = config.n_layers;
+  info.n_vocab = config.n_vocab;
+  info.n_hidden = config.hidden;
+  info.n_meta_tokens = config.n_memory;
+  info.max_positions = config.max_positions;
+  info.context_positions = model.options.max_positions;
+  info.n_threads = backend.n_threads();
+  info.end_tokens = config.end_tokens;
+  info.n_parameters = model.plan.n_parameters;
+  info.weight_bytes = backend.weight_bytes();
+  info.state_bytes = model.layout.n_floats * static_cast<std::int64_t>(sizeof(float));
+  info.kv_bytes_per_position = backend.kv_bytes_per_position();
+  return info;
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> Model::load(const LoadOptions& options, const StopFlag& stop) {
+  return guarded([&] {
+    check_stop(stop);
+    auto impl = std::make_unique<Impl>(options);
+    check_options(options, impl->plan.config);
+    check_stop(stop);
+    if (options.device == Device::cpu) check_host_memory(*impl);
+    auto backend = options.device == Device::cpu ? make_cpu_backend(impl->plan, impl->options, stop)
+                                                 : make_cuda_backend(impl->plan, impl->options, stop);
+    check_stop(stop);
+    return assemble_model(std::move(impl), std::move(backend), stop);
+  });
+}
+
+std::shared_ptr<const Model> assemble_model(std::unique_ptr<Model::Impl> impl, std::unique_ptr<Backend> backend,
+                                            const StopFlag& stop) {
+  impl->backend = std::move(backend);
+  impl->start = make_start(*impl, stop);
+  impl->info = make_info(*impl);
+  return std::make_shared<const Model>(std::move(impl));
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+const ModelInfo& Model::info() const noexcept { return impl_->info; }
+
+std::vector<StageInfo> Model::stages(int context) const {
+  return guarded([&] {
+    return list_stages(impl_->plan, impl_->options.format, impl_->backend->kv_bytes_per_position(), context);
+  });
+}
+
+}  // namespace nf
