@@ -19,13 +19,7 @@ function isTrusted(
   known: ReadonlySet<WebContents>,
   origin: string,
 ): boolean {
-  return (
-    known.has(sender) &&
-    senderFrame !== null &&
-    senderFrame === sender.mainFrame &&
-    senderFrame.parent === null &&
-    senderFrame.origin === origin
-  );
+  return known.has(sender) && senderFrame !== null && senderFrame.parent === null && senderFrame.origin === origin;
 }
 
 /**
@@ -48,7 +42,7 @@ export function connectElectron(
   router.then(
     (ready) => {
       if (closed) return;
-      unsubscribe = ready.subscribe((event, payload) => {
+      unsubscribe = ready.events.subscribe((event, payload) => {
         for (const contents of known) contents.send(eventChannel, event, payload);
       });
     },

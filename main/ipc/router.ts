@@ -13,14 +13,22 @@ export type Handlers = {
 
 export type EventListener = <E extends EventName>(event: E, payload: Events[E]) => void;
 
-export interface Router {
-  /** Never throws and never rejects: every failure is an envelope. */
-  request(route: unknown, input: unknown): Promise<Envelope<unknown>>;
+/** Main to page. Made before the services, which publish, and before the router, which serves them. */
+export interface EventHub {
   /** A listener that throws does not keep the event from the others. */
   publish<E extends EventName>(event: E, payload: Events[E]): void;
   /** Transports subscribe to all events. Returns the function that ends the subscription. */
   subscribe(listener: EventListener): () => void;
 }
+
+export interface Router {
+  /** Never throws and never rejects: every failure is an envelope. */
+  request(route: unknown, input: unknown): Promise<Envelope<unknown>>;
+  readonly events: EventHub;
+}
+
+/** Receives what the page must not see: the place and the real cause of an unexpected failure. */
+export type OnUnexpected = (place: string, error: unknown) => void;
 
 export function refusal(code: ErrorCode, message: string): Envelope<never> {
   return { ok: false, error: { code, message, retryable: false } };
@@ -38,32 +46,9 @@ function describe(error: z.ZodError): string {
   return shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
-/** `onUnexpected` receives what the page must not see: the real cause of an INTERNAL. */
-export function createRouter(handlers: Handlers, onUnexpected: (place: string, error: unknown) => void): Router {
+export function createEvents(onUnexpected: OnUnexpected): EventHub {
   const listeners = new Set<EventListener>();
-
-  async function request(route: unknown, input: unknown): Promise<Envelope<unknown>> {
-    if (!isRoute(route)) {
-      return refusal(
-        'UNKNOWN_ROUTE',
-        'Nemoflash has no such function. The page and the app may be of different versions.',
-      );
-    }
-    const parsed = routes[route].request.safeParse(input);
-    if (!parsed.success) return refusal('BAD_REQUEST', `Not a valid ${route}: ${describe(parsed.error)}.`);
-    try {
-      // The map's type ties each handler to its own input; seen by a union of names it accepts none.
-      const handler = handlers[route] as (input: unknown) => unknown;
-      return { ok: true, value: await handler(parsed.data) };
-    } catch (error) {
-      if (error instanceof AppError) return { ok: false, error: error.info };
-      onUnexpected(route, error);
-      return refusal('INTERNAL', 'Something went wrong inside Nemoflash. The log has the details.');
-    }
-  }
-
   return {
-    request,
     publish(event, payload) {
       for (const listener of [...listeners]) {
         try {
@@ -76,6 +61,29 @@ export function createRouter(handlers: Handlers, onUnexpected: (place: string, e
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+  };
+}
+
+export function createRouter(handlers: Handlers, events: EventHub, onUnexpected: OnUnexpected): Router {
+  return {
+    events,
+    async request(route, input) {
+      if (!isRoute(route)) {
+        const why = 'The page and the app may be of different versions: close the window and start Nemoflash again.';
+        return refusal('UNKNOWN_ROUTE', `Nemoflash has no such function. ${why}`);
+      }
+      const parsed = routes[route].request.safeParse(input);
+      if (!parsed.success) return refusal('BAD_REQUEST', `Not a valid ${route}: ${describe(parsed.error)}.`);
+      try {
+        // The map's type ties each handler to its own input; seen by a union of names it accepts none.
+        const handler = handlers[route] as (input: unknown) => unknown;
+        return { ok: true, value: await handler(parsed.data) };
+      } catch (error) {
+        if (error instanceof AppError) return { ok: false, error: error.info };
+        onUnexpected(route, error);
+        return refusal('INTERNAL', 'Something went wrong inside Nemoflash. The log has the details.');
+      }
     },
   };
 }

@@ -74,7 +74,7 @@ export function acceptSockets(server: Server, router: Router, access: WebAccess)
     socket.on('pong', () => answering.add(socket));
     socket.on('message', (data, isBinary) => void answer(socket, router, data, isBinary));
     socket.on('error', () => socket.terminate()); // a frame over the limit, or not WebSocket at all
-    const unsubscribe = router.subscribe((event, payload) => send(socket, { event, payload }));
+    const unsubscribe = router.events.subscribe((event, payload) => send(socket, { event, payload }));
     socket.once('close', unsubscribe);
   }
 

@@ -45,4 +45,4 @@ bridge.on('chat.exploded', () => undefined);
 bridge.on('settings.changed', (payload: { readonly colour: string }) => payload);
 
 // @ts-expect-error main publishes the wrong payload
-router.publish('settings.changed', { theme: 'dark' } satisfies Partial<Settings>);
+router.events.publish('settings.changed', { theme: 'dark' } satisfies Partial<Settings>);

@@ -2,15 +2,12 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { defaultSampling, defaultSettings, samplingRanges } from '../../../main/contract/domain.ts';
 import { AppError } from '../../../main/contract/errors.ts';
-import { createRouter } from '../../../main/ipc/router.ts';
-import { handlersWith } from '../../support/handlers.ts';
-
-const quiet = () => undefined;
+import { routerWith } from '../../support/handlers.ts';
 
 describe('router', () => {
   it('hands the parsed request to its handler and envelops the reply', async () => {
     const stop = vi.fn((_input: { readonly generationId: string }) => null);
-    const router = createRouter(handlersWith({ 'chat.stop': stop }), quiet);
+    const router = routerWith({ 'chat.stop': stop });
     expect(await router.request('chat.stop', { generationId: 'g1' })).toEqual({ ok: true, value: null });
     expect(stop).toHaveBeenCalledExactlyOnceWith({ generationId: 'g1' });
   });
@@ -18,7 +15,7 @@ describe('router', () => {
   it.each(['chat.explode', '', 'constructor', '__proto__', 'toString', null, undefined, 7, ['chat.stop'], {}])(
     'refuses the unknown route %j',
     async (route) => {
-      const reply = await createRouter(handlersWith({}), quiet).request(route, {});
+      const reply = await routerWith({}).request(route, {});
       expect(reply).toMatchObject({ ok: false, error: { code: 'UNKNOWN_ROUTE', retryable: false } });
     },
   );
@@ -33,7 +30,7 @@ describe('router', () => {
     ['a surplus field', { generationId: 'g1', force: true }],
   ])('refuses %s before the handler sees it', async (_name, input) => {
     const stop = vi.fn(() => null);
-    const reply = await createRouter(handlersWith({ 'chat.stop': stop }), quiet).request('chat.stop', input);
+    const reply = await routerWith({ 'chat.stop': stop }).request('chat.stop', input);
     expect(reply).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } });
     expect(stop).not.toHaveBeenCalled();
   });
@@ -47,14 +44,14 @@ describe('router', () => {
     ['seed', -1],
   ])('refuses the sampling value %s = %d and names it', async (field, value) => {
     const update = vi.fn(() => defaultSettings);
-    const router = createRouter(handlersWith({ 'settings.update': update }), quiet);
+    const router = routerWith({ 'settings.update': update });
     const reply = await router.request('settings.update', { sampling: { ...defaultSampling, [field]: value } });
     expect(reply).toMatchObject({ ok: false, error: { message: expect.stringContaining(`sampling.${field}`) } });
     expect(update).not.toHaveBeenCalled();
   });
 
   it('does not repeat what somebody wrote in its refusal', async () => {
-    const reply = await createRouter(handlersWith({}), quiet).request('chat.send', { content: 'my secret', extra: 1 });
+    const reply = await routerWith({}).request('chat.send', { content: 'my secret', extra: 1 });
     expect(JSON.stringify(reply)).not.toContain('my secret');
   });
 
@@ -62,7 +59,7 @@ describe('router', () => {
     const unload = () => {
       throw new AppError('BUSY', 'Try again.', { retryable: true });
     };
-    const reply = await createRouter(handlersWith({ 'engine.unload': unload }), quiet).request('engine.unload', {});
+    const reply = await routerWith({ 'engine.unload': unload }).request('engine.unload', {});
     expect(reply).toEqual({ ok: false, error: { code: 'BUSY', message: 'Try again.', retryable: true } });
   });
 
@@ -76,7 +73,7 @@ describe('router', () => {
     ],
   ])('turns a bug that %s into INTERNAL and tells the cause to the log alone', async (_name, unload) => {
     const log = vi.fn();
-    const reply = await createRouter(handlersWith({ 'engine.unload': unload }), log).request('engine.unload', {});
+    const reply = await routerWith({ 'engine.unload': unload }, log).request('engine.unload', {});
     expect(reply).toMatchObject({ ok: false, error: { code: 'INTERNAL' } });
     expect(JSON.stringify(reply)).not.toContain('secret');
     expect(log).toHaveBeenCalledExactlyOnceWith('engine.unload', expect.any(TypeError));
@@ -84,16 +81,16 @@ describe('router', () => {
 
   it('publishes to all listeners, also past one that throws, and to none that left', () => {
     const log = vi.fn();
-    const router = createRouter(handlersWith({}), log);
+    const router = routerWith({}, log);
     const first = vi.fn(() => {
       throw new Error('broken tab');
     });
     const second = vi.fn();
-    router.subscribe(first);
-    const leave = router.subscribe(second);
-    router.publish('settings.changed', defaultSettings);
+    router.events.subscribe(first);
+    const leave = router.events.subscribe(second);
+    router.events.publish('settings.changed', defaultSettings);
     leave();
-    router.publish('settings.changed', defaultSettings);
+    router.events.publish('settings.changed', defaultSettings);
     expect(first).toHaveBeenCalledTimes(2);
     expect(second).toHaveBeenCalledExactlyOnceWith('settings.changed', defaultSettings);
     expect(log).toHaveBeenCalledTimes(2);

@@ -7,11 +7,10 @@ import { WebSocket } from 'ws';
 
 import { defaultSettings } from '../../../main/contract/domain.ts';
 import { closedWithoutSession, socketPath } from '../../../main/contract/wire.ts';
-import { createRouter } from '../../../main/ipc/router.ts';
 import type { Router } from '../../../main/ipc/router.ts';
 import { WebAccess } from '../../../main/ipc/webAccess.ts';
 import { acceptSockets, maxFrameBytes } from '../../../main/ipc/websocket.ts';
-import { handlersWith } from '../../support/handlers.ts';
+import { routerWith } from '../../support/handlers.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -26,13 +25,10 @@ interface Door {
 }
 
 async function openDoor(): Promise<Door> {
-  const router = createRouter(
-    handlersWith({
-      'settings.get': () => defaultSettings,
-      'engine.unload': () => new Promise((resolve) => setTimeout(resolve, 30, null)),
-    }),
-    () => undefined,
-  );
+  const router = routerWith({
+    'settings.get': () => defaultSettings,
+    'engine.unload': () => new Promise((resolve) => setTimeout(resolve, 30, null)),
+  });
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
@@ -87,14 +83,14 @@ describe('router over WebSocket', () => {
     const tabs = [connect(), connect()];
     await Promise.all(tabs.map((tab) => once(tab, 'open')));
     const received = tabs.map((tab) => once(tab, 'message'));
-    router.publish('settings.changed', defaultSettings);
+    router.events.publish('settings.changed', defaultSettings);
     for (const [data] of await Promise.all(received)) {
       expect(JSON.parse(String(data))).toEqual({ event: 'settings.changed', payload: defaultSettings });
     }
     tabs[0]?.close();
     await once(tabs[0]!, 'close');
     const again = once(tabs[1]!, 'message');
-    router.publish('settings.changed', defaultSettings);
+    router.events.publish('settings.changed', defaultSettings);
     await again;
   });
 

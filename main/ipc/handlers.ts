@@ -1,0 +1,84 @@
+/** Every route and the service that answers it. No logic: what is decided here belongs into a service. */
+import type { AppInfo } from '../contract/domain.ts';
+import type { ChatService } from '../chat/chatService.ts';
+import type { ParsedRequest, Reply, RouteName } from '../contract/ipc.ts';
+import type { EngineService } from '../engine/engineApi.ts';
+import type { SettingsStore } from '../settings.ts';
+import type { Handlers } from './router.ts';
+
+/** The methods that a service needs to answer all routes of a domain: Domain<'models'> has list, describe, … */
+type Domain<D extends string> = {
+  readonly [N in RouteName as N extends `${D}.${infer Verb}` ? Verb : never]: (
+    input: ParsedRequest<N>,
+  ) => Reply<N> | Promise<Reply<N>>;
+};
+
+export interface Services {
+  readonly info: () => AppInfo;
+  /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
+  readonly pickFolder: (title: string) => Promise<string | null>;
+  readonly settings: SettingsStore;
+  readonly engine: EngineService;
+  readonly chats: ChatService;
+  readonly models: Domain<'models'>;
+  readonly hub: Domain<'hub'>;
+}
+
+export function createHandlers({ info, pickFolder, settings, engine, chats, models, hub }: Services): Handlers {
+  return {
+    'app.info': info,
+    'app.pickFolder': async ({ title }) => ({ path: await pickFolder(title) }),
+
+    'settings.get': () => settings.current,
+    'settings.update': (patch) => settings.update(patch),
+
+    'devices.list': () => engine.devices(),
+
+    'models.list': (input) => models.list(input),
+    'models.describe': (input) => models.describe(input),
+    'models.download': (input) => models.download(input),
+    'models.downloads': (input) => models.downloads(input),
+    'models.pause': (input) => models.pause(input),
+    'models.resume': (input) => models.resume(input),
+    'models.cancel': (input) => models.cancel(input),
+    'models.import': (input) => models.import(input),
+    'models.verify': (input) => models.verify(input),
+    'models.repair': (input) => models.repair(input),
+    'models.move': (input) => models.move(input),
+    'models.cancelTask': (input) => models.cancelTask(input),
+    'models.remove': (input) => models.remove(input),
+    'models.restore': (input) => models.restore(input),
+    'models.forecast': (input) => models.forecast(input),
+    'models.checkUpdate': (input) => models.checkUpdate(input),
+
+    'hub.test': (input) => hub.test(input),
+    'hub.requests': (input) => hub.requests(input),
+    'hub.setToken': (input) => hub.setToken(input),
+
+    'engine.status': () => engine.status,
+    'engine.load': (input) => engine.load(input),
+    'engine.cancelLoad': () => {
+      engine.cancelLoad();
+      return null;
+    },
+    'engine.unload': async () => {
+      await engine.unload();
+      return null;
+    },
+    'engine.countTokens': ({ text }) => ({ tokens: engine.tokenizer().encode(text).length }),
+
+    'chats.list': () => chats.list(),
+    'chats.create': () => chats.create(),
+    'chats.get': (input) => chats.get(input),
+    'chats.update': (input) => chats.update(input),
+    'chats.remove': (input) => chats.remove(input),
+    'chats.restore': (input) => chats.restore(input),
+    'chats.search': (input) => chats.search(input),
+
+    'chat.send': (input) => chats.send(input),
+    'chat.regenerate': (input) => chats.regenerate(input),
+    'chat.continue': (input) => chats.continue(input),
+    'chat.stop': (input) => chats.stop(input),
+    'chat.timings': (input) => chats.timings(input),
+  };
+}

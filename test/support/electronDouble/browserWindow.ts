@@ -1,0 +1,126 @@
+/** BrowserWindow over a Chromium target. Refuses to exist with less protection than the double can show. */
+import { EventEmitter } from 'node:events';
+
+import { app } from './app.ts';
+import { defaultSession } from './session.ts';
+import { DoubleWebContents } from './webContents.ts';
+
+interface WindowOptions {
+  readonly show?: boolean;
+  readonly width?: number;
+  readonly height?: number;
+  readonly webPreferences?: Readonly<Record<string, unknown>>;
+}
+
+const required = {
+  sandbox: true,
+  contextIsolation: true,
+  nodeIntegration: false,
+  webSecurity: true,
+  webviewTag: false,
+};
+
+const windows = new Map<string, BrowserWindow>();
+let lastId = 0;
+
+export class BrowserWindow extends EventEmitter {
+  static getAllWindows(): BrowserWindow[] {
+    return [...windows.values()];
+  }
+
+  readonly webContents: DoubleWebContents;
+  readonly #attached: Promise<void>;
+  #targetId = '';
+  #visible: boolean;
+  #destroyed = false;
+
+  constructor(options: WindowOptions) {
+    super();
+    const preferences = options.webPreferences ?? {};
+    for (const [name, value] of Object.entries(required)) {
+      if (preferences[name] !== value) throw new Error(`The double only shows pages with ${name}: ${value}.`);
+    }
+    this.#visible = options.show ?? true;
+    this.webContents = new DoubleWebContents((lastId += 1), defaultSession, String(preferences['preload']));
+    this.webContents.on('ready-to-show', () => this.emit('ready-to-show'));
+    app.emit('web-contents-created', {}, this.webContents);
+    this.#attached = this.#open(options);
+  }
+
+  async loadURL(url: string): Promise<void> {
+    await this.#attached;
+    await this.webContents.loadURL(url);
+  }
+
+  show(): void {
+    this.#visible = true;
+    app.tell({ type: 'shown' });
+  }
+  focus(): void {
+    app.tell({ type: 'focused' });
+  }
+  isVisible(): boolean {
+    return this.#visible;
+  }
+  isMinimized(): boolean {
+    return false;
+  }
+  restore(): void {}
+  isDestroyed(): boolean {
+    return this.#destroyed;
+  }
+
+  async close(): Promise<void> {
+    await this.#attached;
+    const gone = new Promise<void>((resolve) => void this.once('closed', resolve));
+    await app.chromium.connection.browser.send('Target.closeTarget', { targetId: this.#targetId });
+    await gone;
+  }
+
+  async #open({ width = 800, height = 600 }: WindowOptions): Promise<void> {
+    const { browser } = app.chromium.connection;
+    await defaultSession.applyPermissions(browser);
+    const { targetId } = await browser.send<{ targetId: string }>('Target.createTarget', {
+      url: 'about:blank',
+      newWindow: true,
+      width,
+      height,
+    });
+    this.#targetId = targetId;
+    windows.set(targetId, this);
+    const { sessionId } = await browser.send<{ sessionId: string }>('Target.attachToTarget', {
+      targetId,
+      flatten: true,
+    });
+    const cdp = app.chromium.connection.session(sessionId);
+    await this.webContents.attach(cdp, targetId);
+  }
+
+  /** Called when the target is gone, whoever closed it. */
+  destroyed(): void {
+    this.#destroyed = true;
+    windows.delete(this.#targetId);
+    this.webContents.emit('destroyed');
+    this.emit('closed');
+    if (windows.size === 0) app.lastWindowClosed();
+  }
+}
+
+/** Pop-ups appear as targets with an opener; they are held before their first line runs until the handler decides. */
+export async function watchTargets(): Promise<void> {
+  const { browser } = app.chromium.connection;
+  browser.on('Target.targetDestroyed', ({ targetId }) => windows.get(targetId)?.destroyed());
+  browser.on('Target.attachedToTarget', ({ sessionId, targetInfo, waitingForDebugger }) => {
+    const opener = windows.get(targetInfo.openerId ?? '');
+    if (opener !== undefined && !opener.webContents.allowsPopUp(targetInfo.url)) {
+      void browser.send('Target.closeTarget', { targetId: targetInfo.targetId }).catch(() => undefined);
+    } else if (waitingForDebugger) {
+      void app.chromium.connection
+        .session(sessionId)
+        .send('Runtime.runIfWaitingForDebugger')
+        .catch(() => undefined);
+    }
+  });
+  await browser.send('Target.setDiscoverTargets', { discover: true });
+  await browser.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true, flatten: true });
+}

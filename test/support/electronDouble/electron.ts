@@ -1,0 +1,75 @@
+/**
+ * What `require('electron')` yields under the double: the parts of Electron's main-process API that the app uses, with a
+ * real Chromium page behind them. The app's bundles run against it unmodified. Where it differs from Electron:
+ * app:// pages have an https:// address (pageAddress.ts); window.open returns a window that closes at once instead of null;
+ * permissions are settled by the check handler before a page asks; ready-to-show comes with the load event.
+ */
+import { app } from './app.ts';
+import { BrowserWindow, watchTargets } from './browserWindow.ts';
+import { startChromium } from './chromium.ts';
+import { ipcMain } from './ipcMain.ts';
+import type { Frame } from './ipcMain.ts';
+import { defaultSession } from './session.ts';
+
+export { app, BrowserWindow, ipcMain };
+export const session = { defaultSession };
+
+export const protocol = {
+  registerSchemesAsPrivileged(schemes: readonly { readonly scheme: string }[]): void {
+    app.tell({ type: 'schemes', schemes });
+  },
+};
+
+let pickedFolder: string | null = null;
+export const dialog = {
+  async showOpenDialog(): Promise<{ canceled: boolean; filePaths: string[] }> {
+    return { canceled: pickedFolder === null, filePaths: pickedFolder === null ? [] : [pickedFolder] };
+  },
+  showErrorBox(title: string, content: string): void {
+    app.tell({ type: 'errorBox', title, content });
+  },
+};
+
+export const shell = {
+  async openExternal(url: string): Promise<void> {
+    app.tell({ type: 'openedOutside', url });
+  },
+};
+
+export const Menu = {
+  buildFromTemplate: (template: unknown): unknown => template,
+  setApplicationMenu(menu: unknown): void {
+    app.tell({ type: 'menu', menu });
+  },
+};
+
+export const nativeTheme = { shouldUseDarkColors: false, themeSource: 'system' };
+
+interface Order {
+  readonly type: 'pickFolder' | 'invokeAs';
+  readonly folder?: string | null;
+  readonly id?: number;
+  readonly frame?: Frame | null;
+  readonly channel?: string;
+  readonly args?: readonly unknown[];
+}
+process.on('message', (order: Order) => {
+  if (order.type === 'pickFolder') pickedFolder = order.folder ?? null;
+  const [window] = BrowserWindow.getAllWindows();
+  if (order.type === 'invokeAs' && window !== undefined) {
+    void window.webContents
+      .invokeAs(order.frame ?? null, order.channel ?? '', order.args ?? [])
+      .then((answer) => app.tell({ type: 'invoked', id: order.id, answer }));
+  }
+});
+// The test is gone: so are we.
+process.once('disconnect', () => app.exit(1));
+
+app.allWindows = () => BrowserWindow.getAllWindows();
+// As in Electron, the app becomes ready after the entry script has run.
+setImmediate(async () => {
+  const chromium = await startChromium();
+  app.started(chromium);
+  await watchTargets();
+  app.tell({ type: 'started', endpoint: chromium.endpoint });
+});

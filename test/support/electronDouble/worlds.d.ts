@@ -1,0 +1,4 @@
+/** Used by their source text alone. */
+export const createPeer: () => void;
+export const isolatedWorld: () => void;
+export const pageWorld: () => void;
