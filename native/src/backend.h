@@ -78,6 +78,7 @@ class Backend {
   virtual void undo_state(int slot) = 0;
   /// Attention rows of positions first .. first + n - 1: per attention layer, per position, keys then values.
   virtual std::int64_t kv_bytes_per_position() const = 0;
+  virtual DType kv_dtype() const { return DType::bf16; }
   virtual void read_kv(int slot, int first, int n, std::span<std::byte>) = 0;
   virtual void write_kv(int slot, int first, int n, std::span<const std::byte>) = 0;
 
