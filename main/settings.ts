@@ -18,7 +18,8 @@ const { sampling: _sampling, hub, ...plain } = settingsPatchSchema.shape;
 const shape = { ...plain, acceptedLicences: licencesSchema };
 const groups = { sampling: samplingSchema.shape, hub: hub.unwrap().shape } as const;
 
-export type SettingsPatch = z.output<typeof settingsPatchSchema>;
+/** What settings.update takes: a key that is missing or undefined stays as it is. */
+export type SettingsPatch = { readonly [K in keyof z.output<typeof settingsPatchSchema>]?: Settings[K] | undefined };
 
 interface ReadSettings {
   readonly settings: Settings;
@@ -42,7 +43,6 @@ export function readSettings(raw: unknown): ReadSettings {
   };
 }
 
-/** A patch without the keys that are present but undefined: these mean "leave it". */
 function withoutUndefined(patch: SettingsPatch): Partial<Settings> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }

@@ -24,6 +24,8 @@ interface HistoryOptions {
   readonly now?: (() => number) | undefined;
   /** False searches as on a SQLite without FTS5. */
   readonly allowFts?: boolean | undefined;
+  /** False for tools that may run beside the app: they refuse a damaged file and leave the repair to it. */
+  readonly repair?: boolean | undefined;
 }
 
 /**
@@ -33,7 +35,8 @@ interface HistoryOptions {
 export function openHistorySync(home: Home, log: Log, options: HistoryOptions = {}): History {
   let opened: { readonly database: Database; readonly notice: string | null };
   try {
-    opened = openOrRepair(home, log, new Date(options.now?.() ?? Date.now()));
+    const at = new Date(options.now?.() ?? Date.now());
+    opened = options.repair === false ? { database: openMigrated(home), notice: null } : openOrRepair(home, log, at);
   } catch (error) {
     throw explainSqlite(error);
   }

@@ -15,3 +15,17 @@ export function pathTo(messages: readonly Message[], leafId: string | null): rea
   }
   return path.reverse();
 }
+
+/**
+ * Messages in the order of writing, made a sound tree: one that lost its parent, or claims a later one, stands as a root
+ * of its own; one whose id was taken is left out.
+ */
+export function soundTree<M extends Pick<Message, 'id' | 'parentId'>>(messages: readonly M[]): readonly M[] {
+  const known = new Set<string>();
+  return messages.flatMap((message) => {
+    if (known.has(message.id)) return [];
+    const orphan = message.parentId !== null && !known.has(message.parentId);
+    known.add(message.id);
+    return [orphan ? { ...message, parentId: null } : message];
+  });
+}
