@@ -1,0 +1,46 @@
+// Kernel launches, with or without programmatic dependent launch, and what all launchers need to know of the device.
+#pragma once
+
+#include <utility>
+
+#include "check.h"
+
+namespace nf::cuda {
+
+struct DeviceFacts {
+  int index = 0;
+  int n_multiprocessors = 0;
+  int compute_major = 0, compute_minor = 0;
+  int shared_bytes_per_block = 0;  // after opting in
+  int shared_bytes_per_multiprocessor = 0;
+};
+
+/// Where and how a stage is launched.
+struct LaunchContext {
+  cudaStream_t stream = nullptr;
+  bool overlap = false;  // programmatic dependent launch: sm_90 and newer
+  const DeviceFacts* device = nullptr;
+};
+
+template <class... Parameters, class... Arguments>
+void launch(const LaunchContext& context, void (*kernel)(Parameters...), dim3 grid, int block, int shared_bytes,
+            Arguments&&... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(static_cast<unsigned>(block));
+  config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
+  config.stream = context.stream;
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &attribute;
+  config.numAttrs = context.overlap ? 1 : 0;
+  CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, Parameters(std::forward<Arguments>(arguments))...));
+}
+
+template <class Kernel>
+void allow_shared_bytes(Kernel kernel, int bytes) {
+  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+}
+
+}  // namespace nf::cuda
