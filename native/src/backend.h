@@ -88,6 +88,9 @@ class Backend {
   virtual std::string device_name() const = 0;
   virtual int device_index() const = 0;
   virtual int n_threads() const = 0;
+  /// Bytes per second at which this device reads its memory, measured now with a buffer far larger than its caches;
+  /// 0 when the weights lie in host memory, which the caller can measure itself.
+  virtual double measure_read_bandwidth() { return 0; }
 };
 
 /// `options.on_progress` is called while weights move. The plan outlives the backend.

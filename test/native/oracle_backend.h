@@ -1,7 +1,7 @@
 // A Backend made of the oracle: slow, exact, and with counters and a fuse for tests of what sits above a backend.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <map>
 
 #include "backend.h"
@@ -118,24 +118,21 @@ class OracleBackend : public Backend {
 
   std::int64_t kv_bytes_per_position() const override {
     const Config& c = plan_.config;
-    return std::int64_t{plan_.n_attention_layers} * c.n_kv_heads * (c.qk_dim + c.v_dim) * 8;
+    return std::int64_t{plan_.n_attention_layers} * c.n_kv_heads * (c.qk_dim + c.v_dim) * 4;
   }
 
   void read_kv(int slot, int first, int n, std::span<std::byte> out) override {
     n_rows_read += n;
-    std::byte* at = out.data();
-    for (const Vec* row : rows_of(slot, first, n)) {
-      std::memcpy(at, row->data(), row->size() * sizeof(double));
-      at += row->size() * sizeof(double);
-    }
+    auto* at = reinterpret_cast<float*>(out.data());
+    for (const Vec* row : rows_of(slot, first, n)) at = std::copy(row->begin(), row->end(), at);
   }
 
   void write_kv(int slot, int first, int n, std::span<const std::byte> in) override {
     n_rows_written += n;
-    const std::byte* at = in.data();
+    const auto* at = reinterpret_cast<const float*>(in.data());
     for (Vec* row : rows_of(slot, first, n)) {
-      std::memcpy(row->data(), at, row->size() * sizeof(double));
-      at += row->size() * sizeof(double);
+      std::copy(at, at + row->size(), row->begin());
+      at += row->size();
     }
   }
 

@@ -1,0 +1,56 @@
+// Measures a model on this machine: load, prefill and decode, against the bandwidth of its memory. The tool nf_bench
+// and the addon report the same rows.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "nf/engine.h"
+
+namespace nf {
+
+struct BenchOptions {
+  LoadOptions load;                // max_positions is raised to what the contexts need
+  std::vector<int> contexts{512};  // positions in the cache when decoding starts, memory tokens included
+  int n_tokens = 64;               // decoded per measurement
+  int n_repeats = 3;
+  bool anatomy = false;                                 // also time every stage
+  std::function<void(const std::string&)> on_progress;  // what is being measured, for people
+};
+
+struct Spread {
+  double median = 0, low = 0, high = 0;  // over the repeats
+};
+
+struct StageTime {
+  StageInfo stage;
+  std::int64_t median_ns;
+};
+
+/// One row per context. Times around the work alone: restoring a checkpoint is never inside a clock.
+struct BenchRow {
+  std::string source, device, format;
+  int n_threads = 0;
+  int context = 0, n_prefill = 0, n_decode = 0, n_repeats = 0;
+  double load_ms = 0;
+  double cold_first_token_ms = 0;  // right after loading: new session, 16 tokens prefilled, one token decoded
+  Spread prefill_tokens_per_s, decode_tokens_per_s;
+  double itl_p50_ms = 0, itl_p99_ms = 0;  // inter-token latency, over all repeats
+  std::int64_t weight_bytes = 0;          // resident
+  std::int64_t bytes_per_token = 0;       // that a step must move, from Model::stages() in the middle of the decode
+  double bandwidth_gb_per_s = 0;          // bytes_per_token at the median speed
+  double read_bandwidth_gb_per_s = 0;     // of the machine, measured in the same run
+  double bandwidth_share = 0;             // the first divided by the second
+  double peak_rss_mb = 0;
+  std::vector<StageTime> anatomy;
+};
+
+/// Loads, measures, and unloads. Throws what Model::load and Session throw, and bad_argument for a context that leaves
+/// nothing to prefill.
+std::vector<BenchRow> run_bench(const BenchOptions&, const StopFlag&);
+
+/// One row as a JSON object on one line; field names as above, a Spread as { median, low, high }.
+std::string json_of(const BenchRow&);
+
+}  // namespace nf

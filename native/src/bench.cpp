@@ -1,0 +1,311 @@
+#include "nf/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "guard.h"
+#include "host.h"
+#include "model_impl.h"
+#include "random.h"
+
+namespace nf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+constexpr std::int64_t stream_bytes = 1LL << 30;  // far beyond any cache
+constexpr int n_stream_passes = 4;
+constexpr int n_cold_tokens = 16;
+constexpr int n_anatomy_steps = 9;
+constexpr double long_prefill_s = 30;  // beyond this a prefill is measured once
+
+/// Fastest of a few passes of all threads over one large buffer, in bytes per second.
+double host_read_bandwidth(int n_threads) {
+  const std::int64_t bytes = std::min(stream_bytes, std::max<std::int64_t>(host_memory().available / 4, 1 << 26));
+  const std::int64_t n_per_thread = bytes / 8 / n_threads / 64 * 64;
+  const auto buffer =
+      std::make_unique_for_overwrite<std::uint64_t[]>(static_cast<std::size_t>(n_per_thread * n_threads));
+  std::atomic<std::uint64_t> sink{0};
+  const auto on_all_threads = [&](const auto& work) {
+    const auto start = Clock::now();
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < n_threads; ++t)
+      threads.emplace_back([&work, part = buffer.get() + t * n_per_thread] { work(part); });
+    threads.clear();
+    return seconds_since(start);
+  };
+  // Each thread writes its part first, so that its pages exist and lie near it.
+  on_all_threads([&](std::uint64_t* part) { std::fill(part, part + n_per_thread, 1); });
+  double best = 0;
+  for (int pass = 0; pass < n_stream_passes; ++pass) {
+    const double seconds = on_all_threads([&](const std::uint64_t* part) {
+      std::uint64_t sums[16] = {};
+      for (std::int64_t i = 0; i < n_per_thread; i += 16) {
+        for (int k = 0; k < 16; ++k) sums[k] += part[i + k];
+      }
+      std::uint64_t total = 0;
+      for (const std::uint64_t sum : sums) total += sum;
+      sink += total;
+    });
+    best = std::max(best, static_cast<double>(n_per_thread) * n_threads * 8 / seconds);
+  }
+  return best;
+}
+
+template <class T>
+T quantile(std::vector<T> values, double q) {
+  if (values.empty()) return T{};
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(std::lround(q * static_cast<double>(values.size() - 1)))];
+}
+
+Spread spread_of(const std::vector<double>& values) {
+  return {quantile(values, 0.5), quantile(values, 0.0), quantile(values, 1.0)};
+}
+
+std::vector<Token> random_tokens(int n, int n_vocab) {
+  std::vector<Token> tokens(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    tokens[static_cast<std::size_t>(i)] = static_cast<Token>(uniform_at(1, static_cast<std::uint64_t>(i)) * n_vocab);
+  }
+  return tokens;
+}
+
+Sampling bench_sampling() {
+  Sampling sampling;
+  sampling.temperature = 0;
+  sampling.ignore_end = true;
+  return sampling;
+}
+
+class Bench {
+ public:
+  Bench(const BenchOptions& options, const StopFlag& stop) : options_(options), stop_(stop) {}
+
+  std::vector<BenchRow> run() {
+    if (options_.contexts.empty() || options_.n_tokens < 2 || options_.n_repeats < 1) {
+      throw EngineError(ErrorCode::bad_argument, "a measurement needs a context, at least 2 tokens and 1 repeat");
+    }
+    load();
+    measure_cold();
+    say("memory bandwidth");
+    const double device_bandwidth = model_->impl().backend->measure_read_bandwidth();
+    read_bandwidth_ = device_bandwidth > 0 ? device_bandwidth : host_read_bandwidth(model_->info().n_threads);
+    std::vector<BenchRow> rows;
+    for (const int context : options_.contexts) rows.push_back(measure(context));
+    const double peak_mb = static_cast<double>(peak_resident_bytes()) / 1e6;
+    for (BenchRow& row : rows) row.peak_rss_mb = peak_mb;
+    return rows;
+  }
+
+ private:
+  void say(const std::string& what) const {
+    if (options_.on_progress) options_.on_progress(what);
+  }
+
+  void load() {
+    say("load");
+    LoadOptions load_options = options_.load;
+    const int longest = *std::max_element(options_.contexts.begin(), options_.contexts.end());
+    // The cold start and the anatomy need a few positions of their own.
+    load_options.max_positions = std::max(
+        load_options.max_positions, longest + std::max({options_.n_tokens, n_anatomy_steps, n_cold_tokens + 1}) + 1);
+    const auto start = Clock::now();
+    model_ = Model::load(load_options, stop_);
+    load_ms_ = 1e3 * seconds_since(start);
+    max_positions_ = load_options.max_positions;
+  }
+
+  void measure_cold() {
+    const auto tokens = random_tokens(n_cold_tokens, model_->info().n_vocab);
+    Step step;
+    const auto start = Clock::now();
+    Session session(model_, max_positions_);
+    session.prefill(tokens, stop_);
+    session.decode(bench_sampling(), {&step, 1}, stop_);
+    cold_first_token_ms_ = 1e3 * seconds_since(start);
+  }
+
+  BenchRow measure(int context) {
+    const ModelInfo& info = model_->info();
+    const int n_prefill = context - info.n_meta_tokens;
+    if (n_prefill < 1) {
+      throw EngineError(ErrorCode::bad_argument, "a context of " + std::to_string(context) +
+                                                     " leaves nothing to prefill behind the model's " +
+                                                     std::to_string(info.n_meta_tokens) + " memory tokens");
+    }
+    const auto tokens = random_tokens(n_prefill, info.n_vocab);
+    Session session(model_, max_positions_);
+    std::vector<double> prefill, decode;
+    std::vector<std::int64_t> gaps_ns;
+    bool repeat_prefill = true;
+    Checkpoint filled;
+    for (int repeat = 0; repeat < options_.n_repeats; ++repeat) {
+      say("context " + std::to_string(context) + ", repeat " + std::to_string(repeat + 1));
+      if (repeat_prefill) {
+        session.reset();
+        const auto start = Clock::now();
+        session.prefill(tokens, stop_);
+        const double seconds = seconds_since(start);
+        prefill.push_back(n_prefill / seconds);
+        repeat_prefill = seconds < long_prefill_s;
+        filled = session.save();
+      } else {
+        session.restore(filled);
+      }
+      decode.push_back(time_decode(session, gaps_ns));
+    }
+
+    BenchRow row;
+    row.source = info.source;
+    row.device = info.device_name;
+    row.format = name_of(info.format);
+    row.n_threads = info.n_threads;
+    row.context = context;
+    row.n_prefill = n_prefill;
+    row.n_decode = options_.n_tokens;
+    row.n_repeats = options_.n_repeats;
+    row.load_ms = load_ms_;
+    row.cold_first_token_ms = cold_first_token_ms_;
+    row.prefill_tokens_per_s = spread_of(prefill);
+    row.decode_tokens_per_s = spread_of(decode);
+    row.itl_p50_ms = 1e-6 * static_cast<double>(quantile(gaps_ns, 0.5));
+    row.itl_p99_ms = 1e-6 * static_cast<double>(quantile(gaps_ns, 0.99));
+    row.weight_bytes = info.weight_bytes;
+    for (const StageInfo& stage : model_->stages(context + options_.n_tokens / 2)) {
+      row.bytes_per_token += stage.weight_bytes + stage.state_bytes;
+    }
+    row.bandwidth_gb_per_s = 1e-9 * static_cast<double>(row.bytes_per_token) * row.decode_tokens_per_s.median;
+    row.read_bandwidth_gb_per_s = 1e-9 * read_bandwidth_;
+    row.bandwidth_share = row.bandwidth_gb_per_s / row.read_bandwidth_gb_per_s;
+    if (options_.anatomy) {
+      session.restore(filled);
+      row.anatomy = time_stages(session, context);
+    }
+    return row;
+  }
+
+  /// Decodes once; returns tokens per second between the first token and the last, and appends the gaps.
+  double time_decode(Session& session, std::vector<std::int64_t>& gaps_ns) {
+    std::vector<Step> steps(static_cast<std::size_t>(options_.n_tokens));
+    const std::size_t n = session.decode(bench_sampling(), steps, stop_);
+    if (n < steps.size()) throw EngineError(ErrorCode::cancelled, "the measurement was cancelled");
+    for (std::size_t i = 1; i < n; ++i) gaps_ns.push_back(steps[i].stamp_ns - steps[i - 1].stamp_ns);
+    return 1e9 * static_cast<double>(n - 1) / static_cast<double>(steps[n - 1].stamp_ns - steps[0].stamp_ns);
+  }
+
+  std::vector<StageTime> time_stages(Session& session, int context) {
+    say("anatomy at context " + std::to_string(context));
+    session.trace_stages(true);
+    std::vector<std::vector<std::int64_t>> times;
+    Step step;
+    session.decode(bench_sampling(), {&step, 1}, stop_);  // only samples; from the next on a step is whole
+    for (int i = 0; i < n_anatomy_steps; ++i) {
+      session.decode(bench_sampling(), {&step, 1}, stop_);
+      const auto ns = session.stage_ns();
+      times.resize(ns.size());
+      for (std::size_t s = 0; s < ns.size(); ++s) times[s].push_back(ns[s]);
+    }
+    session.trace_stages(false);
+    std::vector<StageTime> anatomy;
+    const auto stages = model_->stages(context);
+    for (std::size_t s = 0; s < std::min(stages.size(), times.size()); ++s) {
+      anatomy.push_back({stages[s], quantile(times[s], 0.5)});
+    }
+    return anatomy;
+  }
+
+  const BenchOptions& options_;
+  const StopFlag& stop_;
+  std::shared_ptr<const Model> model_;
+  int max_positions_ = 0;
+  double load_ms_ = 0, cold_first_token_ms_ = 0, read_bandwidth_ = 0;
+};
+
+/// Writes "key":value pairs of one object.
+class JsonLine {
+ public:
+  void add(const char* key, const std::string& raw) {
+    text_ += (text_.size() > 1 ? ",\"" : "\"") + std::string(key) + "\":" + raw;
+  }
+  void add_text(const char* key, const std::string& value) {
+    std::string quoted = "\"";
+    for (const char c : value) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      if (static_cast<unsigned char>(c) >= 0x20) quoted += c;
+    }
+    add(key, quoted + "\"");
+  }
+  void add_number(const char* key, double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.6g", value);
+    add(key, std::isfinite(value) ? digits : "null");
+  }
+  void add_integer(const char* key, std::int64_t value) { add(key, std::to_string(value)); }
+  void add_spread(const char* key, const Spread& spread) {
+    JsonLine inner;
+    inner.add_number("median", spread.median);
+    inner.add_number("low", spread.low);
+    inner.add_number("high", spread.high);
+    add(key, inner.text());
+  }
+  std::string text() const { return text_ + "}"; }
+
+ private:
+  std::string text_ = "{";
+};
+
+std::string json_of_anatomy(const std::vector<StageTime>& anatomy) {
+  std::string text = "[";
+  for (const StageTime& time : anatomy) {
+    JsonLine line;
+    line.add_text("name", time.stage.name);
+    line.add_text("class", name_of(time.stage.stage_class));
+    line.add_integer("layer", time.stage.layer);
+    line.add_integer("weight_bytes", time.stage.weight_bytes);
+    line.add_integer("state_bytes", time.stage.state_bytes);
+    line.add_integer("median_ns", time.median_ns);
+    text += (text.size() > 1 ? "," : "") + line.text();
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+std::vector<BenchRow> run_bench(const BenchOptions& options, const StopFlag& stop) {
+  return guarded([&] { return Bench(options, stop).run(); });
+}
+
+std::string json_of(const BenchRow& row) {
+  JsonLine line;
+  line.add_text("source", row.source);
+  line.add_text("device", row.device);
+  line.add_text("format", row.format);
+  line.add_integer("n_threads", row.n_threads);
+  line.add_integer("context", row.context);
+  line.add_integer("n_prefill", row.n_prefill);
+  line.add_integer("n_decode", row.n_decode);
+  line.add_integer("n_repeats", row.n_repeats);
+  line.add_number("load_ms", row.load_ms);
+  line.add_number("cold_first_token_ms", row.cold_first_token_ms);
+  line.add_spread("prefill_tokens_per_s", row.prefill_tokens_per_s);
+  line.add_spread("decode_tokens_per_s", row.decode_tokens_per_s);
+  line.add_number("itl_p50_ms", row.itl_p50_ms);
+  line.add_number("itl_p99_ms", row.itl_p99_ms);
+  line.add_integer("weight_bytes", row.weight_bytes);
+  line.add_integer("bytes_per_token", row.bytes_per_token);
+  line.add_number("bandwidth_gb_per_s", row.bandwidth_gb_per_s);
+  line.add_number("read_bandwidth_gb_per_s", row.read_bandwidth_gb_per_s);
+  line.add_number("bandwidth_share", row.bandwidth_share);
+  line.add_number("peak_rss_mb", row.peak_rss_mb);
+  if (!row.anatomy.empty()) line.add("anatomy", json_of_anatomy(row.anatomy));
+  return line.text();
+}
+
+}  // namespace nf

@@ -1,0 +1,198 @@
+// What a session promises, bit by bit: checkpoints, branches, cancellation, seeds, several sequences.
+#include <chrono>
+#include <thread>
+
+#include "check.h"
+
+namespace nf::check {
+namespace {
+
+const StopFlag never{false};
+
+std::vector<float> logits_of(Session& session) {
+  const auto logits = session.logits();
+  return {logits.begin(), logits.end()};
+}
+
+Sampling seeded(std::uint64_t seed) {
+  Sampling sampling;
+  sampling.seed = seed;
+  sampling.ignore_end = true;
+  return sampling;
+}
+
+class SessionChecks {
+ public:
+  SessionChecks(std::shared_ptr<const Model> model, std::vector<Token> prompt, std::string label, Report& report)
+      : model_(std::move(model)), prompt_(std::move(prompt)), label_(std::move(label)), report_(report) {}
+
+  void same_seed_same_bits() {
+    Session a = started(), b = started();
+    claim(decode(a, 24, seeded(7)) == decode(b, 24, seeded(7)), "the same seed draws the same tokens");
+    claim(logits_of(a) == logits_of(b), "the same seed leaves the same bits");
+    b.reset();
+    b.prefill(prompt_, never);
+    a.reset();
+    a.prefill(prompt_, never);
+    claim(decode(a, 24, seeded(7)) != decode(b, 24, seeded(8)), "another seed draws other tokens");
+  }
+
+  void saved_is_as_good_as_uninterrupted() {
+    Session plain = started(), saved = started(), other = fresh();
+    const std::size_t half = prompt_.size() / 2;
+    const auto first = std::span(prompt_).first(half), second = std::span(prompt_).subspan(half);
+    plain.reset();
+    plain.prefill(first, never);
+    plain.prefill(second, never);
+    const auto expected = decode(plain, 10, seeded(1));
+
+    saved.reset();
+    saved.prefill(first, never);
+    const Checkpoint middle = saved.save();
+    decode(saved, 5, seeded(3));
+    saved.prefill(first, never);
+    saved.restore(middle);
+    saved.prefill(second, never);
+    const Checkpoint end = saved.save();
+    claim(decode(saved, 10, seeded(1)) == expected, "restored in the middle: same tokens");
+    claim(logits_of(saved) == logits_of(plain), "restored in the middle: same bits");
+
+    other.restore(end);
+    claim(decode(other, 10, seeded(1)) == expected, "restored in another session: same tokens");
+    claim(logits_of(other) == logits_of(plain), "restored in another session: same bits");
+    claim(state_of(other) == state_of(plain), "restored in another session: same state");
+  }
+
+  void branches_do_not_disturb_each_other() {
+    Session session = started();
+    const Checkpoint fork = session.save();
+    const auto left = decode(session, 12, seeded(11));
+    const Checkpoint left_end = session.save();
+    session.restore(fork);
+    decode(session, 15, seeded(12));
+    session.restore(left_end);
+    const auto left_bits = logits_of(session);
+    session.restore(fork);
+    claim(decode(session, 12, seeded(11)) == left, "a branch repeats");
+    claim(logits_of(session) == left_bits, "a branch repeats bit by bit");
+  }
+
+  void cancelled_is_as_if_never_asked() {
+    Session plain = started();
+    const auto expected = logits_of(plain);
+    const int start = model_->info().n_meta_tokens;
+    const int chunk = model_->impl().backend->max_rows();
+    int n_cancelled = 0;
+    for (int delay_us = 0; delay_us < 3000; delay_us += 150) {
+      Session session = fresh();
+      StopFlag stop{false};
+      {
+        const std::jthread stopper([&] {
+          std::this_thread::sleep_for(std::chrono::microseconds(delay_us));
+          stop = true;
+        });
+        try {
+          session.prefill(prompt_, stop);
+        } catch (const EngineError& error) {
+          claim(error.code() == ErrorCode::cancelled, std::string("cancelled says so, not ") + error.what());
+          ++n_cancelled;
+        }
+      }
+      const int done = session.position() - start;
+      claim(done % chunk == 0 || done == static_cast<int>(prompt_.size()), "cancelled at a whole chunk");
+      session.prefill(std::span(prompt_).subspan(static_cast<std::size_t>(done)), never);
+      if (done != static_cast<int>(prompt_.size())) {
+        claim(logits_of(session) == expected, "cancelled, then finished: same bits");
+      }
+    }
+    const StopFlag stopped{true};
+    Session session = fresh();
+    bool threw = false;
+    try {
+      session.prefill(prompt_, stopped);
+    } catch (const EngineError& error) {
+      threw = error.code() == ErrorCode::cancelled;
+    }
+    claim(threw && session.position() == start, "a stop set before the start is seen");
+    Session stopped_decode = started();
+    std::vector<Step> steps(4);
+    claim(stopped_decode.decode(seeded(1), steps, stopped) < steps.size(), "decode sees the stop");
+    claim(decode(stopped_decode, 12, seeded(5)) == decode(plain, 12, seeded(5)), "decode goes on after a stop");
+    std::printf("            (%d of 20 prefills of %s were caught under way)\n", n_cancelled, label_.c_str());
+  }
+
+  void sequences_do_not_see_each_other() {
+    Session alone_a = started(), alone_b = fresh(), a = fresh(), b = fresh();
+    const auto half = std::span(prompt_).first(prompt_.size() / 2);
+    alone_b.prefill(half, never);
+    std::vector<Token> expected_a, expected_b, got_a, got_b;
+    const auto append = [](std::vector<Token>& to, const std::vector<Token>& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    a.prefill(prompt_, never);
+    b.prefill(half, never);
+    for (int i = 0; i < 6; ++i) {
+      append(expected_a, decode(alone_a, 3, seeded(21)));
+      append(got_a, decode(a, 3, seeded(21)));
+      append(got_b, decode(b, 2, seeded(22)));
+    }
+    for (int i = 0; i < 6; ++i) append(expected_b, decode(alone_b, 2, seeded(22)));
+    claim(got_a == expected_a && got_b == expected_b, "interleaved sequences draw what they draw alone");
+    claim(logits_of(a) == logits_of(alone_a) && logits_of(b) == logits_of(alone_b), "interleaved sequences: same bits");
+  }
+
+  /// Prefill of one token and a decode step consume it by the same arithmetic.
+  void a_step_is_a_step() {
+    Session decoded = started(), fed = started();
+    const auto tokens = decode(decoded, 9, seeded(31));
+    for (std::size_t i = 0; i + 1 < tokens.size(); ++i) fed.prefill({&tokens[i], 1}, never);
+    claim(decoded.position() == fed.position(), "decode counts positions");
+    claim(logits_of(decoded) == logits_of(fed), "a decode step is a prefill of one token, bit by bit");
+  }
+
+  void stage_times_match_the_list() {
+    Session session = started();
+    session.trace_stages(true);
+    decode(session, 4, seeded(1));
+    const auto ns = session.stage_ns();
+    claim(ns.size() == model_->stages(100).size(), "as many stage times as stages");
+    bool sane = !ns.empty();
+    for (const std::int64_t time : ns) sane = sane && time >= 0 && time < 10'000'000'000;
+    claim(sane, "stage times are times");
+    session.trace_stages(false);
+    Session plain = started();
+    decode(plain, 4, seeded(1));
+    claim(logits_of(plain) == logits_of(session), "tracing changes no bit");
+  }
+
+ private:
+  void claim(bool holds, const std::string& what) { report_.claim(holds, label_ + ": " + what); }
+  Session fresh() const { return Session(model_, model_->info().context_positions); }
+  Session started() const {
+    Session session = fresh();
+    session.prefill(prompt_, never);
+    return session;
+  }
+
+  std::shared_ptr<const Model> model_;
+  std::vector<Token> prompt_;
+  std::string label_;
+  Report& report_;
+};
+
+}  // namespace
+
+void check_sessions(const std::filesystem::path& dir, const Target& target, Report& report) {
+  const test::Golden golden(dir);
+  SessionChecks checks(load(dir, target), golden.tokens("input_ids"), dir.filename().string() + " " + target.text(),
+                       report);
+  checks.same_seed_same_bits();
+  checks.saved_is_as_good_as_uninterrupted();
+  checks.branches_do_not_disturb_each_other();
+  checks.cancelled_is_as_if_never_asked();
+  checks.sequences_do_not_see_each_other();
+  checks.a_step_is_a_step();
+  checks.stage_times_match_the_list();
+}
+
+}  // namespace nf::check
