@@ -11,9 +11,9 @@ import { assertSafeNames } from './repoFiles.ts';
 export interface DownloadPlan {
   readonly version: 1;
   readonly repo: string;
-  /** What was asked for: a branch, tag or commit. */
-  readonly revision: string;
   readonly commit: string;
+  /** The branch or tag that stood for the commit when it was chosen; null when a commit was asked for. */
+  readonly reference: string | null;
   readonly files: readonly RemoteFile[];
   readonly licenceId: string;
   readonly acceptedAt: number;
@@ -39,8 +39,9 @@ function parsePlan(text: string): DownloadPlan | null {
   try {
     const raw: unknown = JSON.parse(text);
     if (!isPlainRecord(raw) || raw['version'] !== 1 || !Array.isArray(raw['files'])) return null;
-    const { repo, revision, commit, licenceId, acceptedAt, files } = raw;
-    if (![repo, revision, commit, licenceId].every((value) => typeof value === 'string')) return null;
+    const { repo, reference, commit, licenceId, acceptedAt, files } = raw;
+    if (!(reference === null || typeof reference === 'string')) return null;
+    if (![repo, commit, licenceId].every((value) => typeof value === 'string')) return null;
     if (typeof acceptedAt !== 'number' || !/^[0-9a-f]{40}$/.test(String(commit))) return null;
     if (!files.every(isRemoteFile)) return null;
     assertSafeNames(files.map((file) => file.path));

@@ -41,7 +41,9 @@ export interface FileJob {
   readonly transfer: TransferOptions;
   readonly signal: AbortSignal;
   readonly checkSpace: () => Promise<void>;
-  /** Bytes that became present, or, negative, that must be fetched again. */
+  /** Bytes that an earlier run left. */
+  readonly onResumed: (bytes: number) => void;
+  /** Bytes that were fetched, or, negative, that must be fetched again. */
   readonly onBytes: (delta: number) => void;
   /** A failure that will be retried. */
   readonly onTrouble: (error: AppError) => void;
@@ -76,7 +78,7 @@ export class FileDownload {
     const partial = await stat(partialName(job.target)).catch(() => null);
     if (partial?.size !== job.file.sizeBytes) state = null;
     const download = new FileDownload(job, state ?? PartState.fresh(job.file, job.transfer.partBytes));
-    job.onBytes(download.#state.doneBytes);
+    job.onResumed(download.#state.doneBytes);
     return download.#run();
   }
 

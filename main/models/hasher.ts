@@ -31,6 +31,7 @@ export interface FileDigest {
   readonly digest: string;
   /** CRC-32 of each part of `partBytes`. */
   readonly crcs: readonly number[];
+  readonly partBytes: number;
 }
 
 /** The one name of a content: what its digest must be. */
@@ -38,6 +39,7 @@ export const contentName = (content: ContentId): string => content.sha256 ?? con
 
 interface Pending {
   readonly job: HashJob;
+  readonly partBytes: number;
   readonly resolve: (digest: FileDigest) => void;
   readonly reject: (error: Error) => void;
 }
@@ -63,7 +65,9 @@ export class Hasher {
       worker.postMessage(request);
       if (request.kind === 'close') this.#fail(id, new AppError('CANCELLED', 'The check was stopped.'));
     });
-    const digest = new Promise<FileDigest>((resolve, reject) => this.#pending.set(id, { job, resolve, reject }));
+    const digest = new Promise<FileDigest>((resolve, reject) =>
+      this.#pending.set(id, { job, partBytes, resolve, reject }),
+    );
     job.digest = digest;
     // Whoever waits for the digest sees the failure; whoever closed the job early does not care.
     digest.catch(() => undefined);
@@ -137,7 +141,7 @@ export class Hasher {
       case 'done':
         this.#pending.delete(reply.id);
         this.#rest();
-        pending.resolve({ digest: reply.digest, crcs: reply.crcs });
+        pending.resolve({ digest: reply.digest, crcs: reply.crcs, partBytes: pending.partBytes });
         break;
       case 'failed':
         this.#fail(
