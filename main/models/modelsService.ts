@@ -1,0 +1,419 @@
+/** The model room's face: one method per models.* and hub.* route, and resolve() for the engine. */
+import { mkdir, readFile, rename } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+import { catalog } from '../contract/domain.ts';
+import type {
+  DownloadStatus,
+  FormatForecast,
+  HubTest,
+  InstalledModel,
+  ModelTask,
+  ModelUpdate,
+  NetworkRequest,
+  RepoDescription,
+  Settings,
+  VerifyReport,
+} from '../contract/domain.ts';
+import { AppError } from '../contract/errors.ts';
+import type { Home } from '../home.ts';
+import { freeBytesAt } from './diskSpace.ts';
+import { Downloads } from './downloads.ts';
+import type { JobParts } from './downloads.ts';
+import type { SnapshotJob } from './download.ts';
+import type { TransferOptions } from './fileDownload.ts';
+import { forecast, recommendFormat } from './forecast.ts';
+import type { ForecastDevice } from './forecast.ts';
+import { Hasher } from './hasher.ts';
+import { Hub } from './hub.ts';
+import { snapshotPlaces } from './layout.ts';
+import { readModelConfig } from './modelConfig.ts';
+import { ModelStore, placeInLayout } from './modelStore.ts';
+import { ModelTasks } from './modelTasks.ts';
+import { canRename, copyModel, folderUnder, removeFiles } from './moveModel.ts';
+import { Network } from './network.ts';
+import type { Fetch } from './network.ts';
+import type { ModelRecord } from './records.ts';
+import { Records } from './records.ts';
+import { emptyLeftovers, RemovedModels } from './removedModels.ts';
+import { RequestLog } from './requestLog.ts';
+import { defaultRetry } from './retry.ts';
+import { verifyModel } from './verify.ts';
+
+/** What the service needs of the settings; SettingsStore fits. */
+export interface SettingsAccess {
+  readonly current: Settings;
+  acceptLicence(repo: string, revision: string, at: number): Promise<Settings>;
+  onChange(listener: (settings: Settings) => void): () => void;
+}
+
+/** The hub's token. `set` returns whether it outlives the app. */
+export interface TokenStore {
+  get(): string | null;
+  set(token: string | null): Promise<boolean>;
+}
+
+export interface ModelsServiceOptions {
+  readonly home: Home;
+  readonly settings: SettingsAccess;
+  readonly onChanged: (models: readonly InstalledModel[]) => void;
+  readonly onProgress: (status: DownloadStatus) => void;
+  readonly onTask?: (task: ModelTask) => void;
+  /** Free memory and measured bandwidth, for forecasts. */
+  readonly devices?: () => Promise<readonly ForecastDevice[]>;
+  readonly token?: TokenStore;
+  readonly fetch?: Fetch;
+  /** The Hugging Face cache to look into before fetching; null: none. Default: the system's. */
+  readonly hfCache?: string | null;
+  /** hashWorker as a file this Node can run, where the app is bundled. */
+  readonly hashWorkerFile?: URL | string;
+  readonly transfer?: Partial<TransferOptions>;
+  readonly reserveBytes?: number;
+}
+
+export const defaultTransfer: TransferOptions = {
+  partBytes: 64 * 1024 * 1024,
+  lanes: 4,
+  stall: { windowMs: 20_000, minBytes: 16 * 1024 },
+  retry: defaultRetry,
+};
+const defaultReserveBytes = 512 * 1024 * 1024;
+
+export class ModelsService {
+  readonly #options: ModelsServiceOptions;
+  readonly #network: Network;
+  readonly #hub: Hub;
+  readonly #hasher: Hasher;
+  readonly #log: RequestLog;
+  readonly #store: ModelStore;
+  readonly #downloads: Downloads;
+  readonly #tasks: ModelTasks;
+  readonly #removed = new RemovedModels();
+  readonly #transfer: TransferOptions;
+  readonly #unsubscribe: () => void;
+  /** Commits that were chosen by a branch in this run: what other tools will look for. */
+  readonly #references = new Map<string, string>();
+
+  /** Touches neither disk nor network; what earlier runs left is looked for at the first question. */
+  constructor(options: ModelsServiceOptions) {
+    const { home, settings } = options;
+    this.#options = options;
+    this.#log = new RequestLog(path.join(home.root, 'logs', 'requests.jsonl'));
+    const token = options.token ?? environmentToken;
+    this.#network = new Network({
+      settings: () => settings.current.hub,
+      token: () => token.get(),
+      log: this.#log,
+      fetch: options.fetch,
+    });
+    this.#hub = new Hub(this.#network);
+    this.#hasher = new Hasher(options.hashWorkerFile ?? null);
+    this.#store = new ModelStore(new Records(path.join(home.root, 'library'), home.damagedFolder), () => this.#roots());
+    this.#transfer = { ...defaultTransfer, ...options.transfer };
+    this.#downloads = new Downloads(
+      () => this.#roots(),
+      (parts) => this.#job(parts),
+    );
+    this.#tasks = new ModelTasks((task) => options.onTask?.(task));
+    this.#unsubscribe = settings.onChange(({ hub }) => {
+      if (hub.offline)
+        void this.#downloads.pauseAll(new AppError('OFFLINE', 'The switch "never use the network" is on.'));
+    });
+  }
+
+  /** Deletes what was removed in an earlier run. Call it once, when the app is at rest. */
+  async tidy(): Promise<void> {
+    for (const root of this.#roots()) await emptyLeftovers(root);
+  }
+
+  async list(): Promise<readonly InstalledModel[]> {
+    return (await this.#store.list()).map(toInstalled);
+  }
+
+  resolve(source: string): Promise<string> {
+    return this.#store.resolve(source);
+  }
+
+  async describe(input: {
+    readonly repo: string;
+    readonly revision?: string | undefined;
+    readonly folder?: string | undefined;
+  }): Promise<RepoDescription> {
+    const revision = input.revision ?? 'main';
+    const snapshot = await this.#hub.describe(input.repo, revision);
+    if (revision !== snapshot.commit) this.#references.set(`${input.repo}@${snapshot.commit}`, revision);
+    const root = this.#root(input.folder);
+    const forecasts = snapshot.config === null ? [] : await this.#forecasts(snapshot.config, input.repo);
+    return {
+      repo: snapshot.repo,
+      revision: snapshot.commit,
+      files: snapshot.files.map(({ path: name, sizeBytes, sha256 }) => ({ path: name, sizeBytes, sha256 })),
+      totalBytes: snapshot.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      licence: snapshot.licence,
+      gated: snapshot.gated,
+      targetFolder: snapshotPlaces(root, snapshot.repo, snapshot.commit).snapshot,
+      freeBytes: await freeBytesAt(root),
+      forecasts,
+      recommendedFormat: recommendFormat(forecasts),
+    };
+  }
+
+  /** Begins a download, or goes on with it. A branch is pinned to the commit it stands for now. */
+  async download(input: {
+    readonly repo: string;
+    readonly revision: string;
+    readonly acceptLicence: true;
+    readonly folder?: string | undefined;
+  }): Promise<DownloadStatus> {
+    if (input.acceptLicence !== true) {
+      throw new AppError('LICENCE_NOT_ACCEPTED', `Read and accept the licence of ${input.repo} first.`);
+    }
+    const pinned = /^[0-9a-f]{40}$/.test(input.revision);
+    const commit = pinned ? input.revision : await this.#hub.resolveRevision(input.repo, input.revision);
+    const reference = pinned ? (this.#references.get(`${input.repo}@${commit}`) ?? null) : input.revision;
+    const acceptedAt = Date.now();
+    await this.#options.settings.acceptLicence(input.repo, commit, acceptedAt);
+    const root = this.#root(input.folder);
+    return (await this.#downloads.start({ repo: input.repo, commit, reference, root, acceptedAt })).status;
+  }
+
+  downloads(): Promise<readonly DownloadStatus[]> {
+    return this.#downloads.list();
+  }
+
+  async pause({ repo }: { readonly repo: string }): Promise<DownloadStatus> {
+    const download = await this.#downloads.get(repo);
+    await download.pause();
+    return download.status;
+  }
+
+  async resume({ repo }: { readonly repo: string }): Promise<DownloadStatus> {
+    const download = await this.#downloads.get(repo);
+    download.start();
+    return download.status;
+  }
+
+  async cancel({ repo }: { readonly repo: string }): Promise<null> {
+    await this.#downloads.cancel(repo);
+    return null;
+  }
+
+  /** The status once a download stands still: done, paused or failed. */
+  async settled(repo: string): Promise<DownloadStatus> {
+    const download = await this.#downloads.get(repo);
+    await download.settled;
+    return download.status;
+  }
+
+  async import(input: { readonly path: string }): Promise<InstalledModel> {
+    const record = await this.#store.import(path.resolve(input.path));
+    await this.#changed();
+    return toInstalled(record);
+  }
+
+  async verify({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
+    const record = await this.#store.get(modelId);
+    return this.#tasks.run(modelId, 'verify', async (task) => {
+      const { partBytes } = this.#transfer;
+      const { report, files } = await verifyModel(record, { hasher: this.#hasher, partBytes, ...task });
+      await this.#store.put({ ...record, files, verifiedAt: report.ok ? Date.now() : null });
+      await this.#changed();
+      return report;
+    });
+  }
+
+  /** Verifies; when something is wrong, fetches the damaged files again from the same commit and verifies once more. */
+  async repair({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
+    const report = await this.verify({ modelId });
+    if (report.ok) return report;
+    const record = await this.#store.get(modelId);
+    const place = placeInLayout(record.folder);
+    if (!place) {
+      throw new AppError(
+        'UNSUPPORTED',
+        `Where ${modelId} came from is not known, so it cannot be fetched again. Copy its files anew, or download the model.`,
+      );
+    }
+    const { root, repo, commit } = place;
+    const download = await this.#downloads.start({
+      repo,
+      commit,
+      reference: null,
+      root,
+      acceptedAt: record.installedAt,
+    });
+    await download.settled;
+    const { state, reason } = download.status;
+    if (state !== 'done') {
+      throw reason
+        ? new AppError(reason.code, reason.message, { retryable: reason.retryable })
+        : new AppError('CANCELLED', 'The repair was stopped. Resume the download to finish it.');
+    }
+    return this.verify({ modelId });
+  }
+
+  async move(input: { readonly modelId: string; readonly folder: string }): Promise<InstalledModel> {
+    const record = await this.#store.get(input.modelId);
+    const root = path.resolve(input.folder);
+    return this.#tasks.run(record.id, 'move', async (task) => {
+      const folder = folderUnder(root, record);
+      if (await canRename(record, root)) {
+        await mkdir(path.dirname(folder), { recursive: true });
+        await rename(record.folder, folder);
+      } else {
+        const { partBytes } = this.#transfer;
+        const checked = await verifyModel(record, {
+          hasher: this.#hasher,
+          partBytes,
+          ...task,
+          onBytes: () => undefined,
+        });
+        if (!checked.report.ok)
+          throw new AppError('CHECKSUM', `${record.id} is damaged. Repair it before you move it.`);
+        const reserveBytes = this.#options.reserveBytes ?? defaultReserveBytes;
+        await copyModel(record, checked.files, root, { hasher: this.#hasher, reserveBytes, ...task });
+        await this.#store.put({ ...record, files: checked.files, folder, verifiedAt: Date.now() });
+        await removeFiles(record.folder, checked.files);
+        await this.#changed();
+        return toInstalled(await this.#store.get(record.id));
+      }
+      await this.#store.put({ ...record, folder });
+      await this.#changed();
+      return toInstalled(await this.#store.get(record.id));
+    });
+  }
+
+  cancelTask({ modelId }: { readonly modelId: string }): null {
+    this.#tasks.cancel(modelId);
+    return null;
+  }
+
+  /** Freed bytes are those of a model we downloaded; an imported folder is only forgotten. */
+  async remove({ modelId }: { readonly modelId: string }): Promise<{ readonly freedBytes: number }> {
+    const record = await this.#store.get(modelId);
+    await this.#removed.put(record);
+    await this.#store.forget(modelId);
+    await this.#changed();
+    return { freedBytes: record.origin === 'downloaded' ? record.sizeBytes : 0 };
+  }
+
+  async restore({ modelId }: { readonly modelId: string }): Promise<InstalledModel> {
+    const record = await this.#removed.takeBack(modelId);
+    if (!record) throw new AppError('NOT_FOUND', `${modelId} is gone for good. Download it again.`);
+    await this.#store.put(record);
+    await this.#changed();
+    return toInstalled(record);
+  }
+
+  async forecast({ modelId }: { readonly modelId: string }): Promise<readonly FormatForecast[]> {
+    const { folder } = await this.#store.get(modelId);
+    return this.#forecasts(JSON.parse(await readFile(path.join(folder, 'config.json'), 'utf8')), folder);
+  }
+
+  async checkUpdate({ modelId }: { readonly modelId: string }): Promise<ModelUpdate> {
+    const { repo, revision } = await this.#store.get(modelId);
+    if (repo === null)
+      throw new AppError('UNSUPPORTED', `${modelId} is a folder of yours; the hub knows nothing of it.`);
+    const latestRevision = await this.#hub.resolveRevision(repo, 'main');
+    return { modelId, latestRevision, available: latestRevision !== revision };
+  }
+
+  /** The hub.* routes. */
+  readonly hub = {
+    test: () => this.#testHub(),
+    requests: (): readonly NetworkRequest[] => this.#log.list(),
+    setToken: async ({ token }: { readonly token: string | null }): Promise<{ readonly stored: boolean }> => ({
+      stored: await (this.#options.token ?? environmentToken).set(token),
+    }),
+  };
+
+  /** Pauses what runs and deletes what was removed. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    this.#tasks.cancelAll();
+    await this.#downloads.pauseAll();
+    await this.#removed.empty();
+    await this.#hasher.close();
+    await this.#network.close();
+  }
+
+  async #testHub(): Promise<HubTest> {
+    const startedAt = performance.now();
+    const done = (user: string | null, problem: HubTest['problem']): HubTest => ({
+      endpoint: this.#hub.endpoint,
+      ok: problem === null,
+      durationMs: Math.round(performance.now() - startedAt),
+      user,
+      problem,
+    });
+    try {
+      return done(await this.#hub.test(catalog[0]?.repo ?? ''), null);
+    } catch (error) {
+      if (error instanceof AppError) return done(null, error.info);
+      throw error;
+    }
+  }
+
+  #root(folder?: string): string {
+    return path.resolve(folder ?? this.#options.settings.current.modelsFolder ?? this.#options.home.modelsFolder);
+  }
+
+  #roots(): readonly string[] {
+    return [...new Set([this.#options.home.modelsFolder, this.#root()])];
+  }
+
+  #job(parts: JobParts): SnapshotJob {
+    const hfCache = this.#options.hfCache === undefined ? systemHfCache() : this.#options.hfCache;
+    return {
+      ...parts,
+      otherRoots: [...this.#roots(), ...(hfCache === null ? [] : [hfCache])].filter((root) => root !== parts.root),
+      hub: this.#hub,
+      network: this.#network,
+      hasher: this.#hasher,
+      transfer: this.#transfer,
+      reserveBytes: this.#options.reserveBytes ?? defaultReserveBytes,
+      onStatus: this.#options.onProgress,
+      makeRoom: () => this.#removed.empty(),
+      onInstalled: async (plan, folder, files) => {
+        await this.#store.addDownloaded(plan, folder, files);
+        await this.#changed();
+      },
+    };
+  }
+
+  async #forecasts(config: unknown, where: string): Promise<readonly FormatForecast[]> {
+    const devices = (await this.#options.devices?.()) ?? [];
+    return forecast(
+      readModelConfig(config, `config.json of ${where}`),
+      devices,
+      this.#options.settings.current.contextPositions,
+    );
+  }
+
+  async #changed(): Promise<void> {
+    this.#options.onChanged(await this.list());
+  }
+}
+
+function toInstalled(record: ModelRecord): InstalledModel {
+  const { version: _version, files: _files, ...installed } = record;
+  return installed;
+}
+
+/** Tools of the hub read the token from here too. Nothing is written: the shell may bring a secret store of its own. */
+let tokenOfThisRun: string | null = null;
+const environmentToken: TokenStore = {
+  get: () => tokenOfThisRun ?? process.env['HF_TOKEN'] ?? null,
+  set: (token) => {
+    tokenOfThisRun = token;
+    return Promise.resolve(false);
+  },
+};
+
+/** Where huggingface_hub keeps what it downloads. */
+function systemHfCache(): string {
+  const { env } = process;
+  const home = env['HF_HOME'] ?? path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'huggingface');
+  return env['HF_HUB_CACHE'] ?? path.join(home, 'hub');
+}
