@@ -1,0 +1,340 @@
+// The downloader against a hub that breaks on purpose. A schedule is a function of its seed, which a failure names.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import type { DownloadStatus } from '../../main/contract/domain.ts';
+import { makeHomeSync, resolveHome } from '../../main/home.ts';
+import { ModelsService } from '../../main/models/modelsService.ts';
+import { defaultRetry } from '../../main/models/retry.ts';
+import { SettingsStore } from '../../main/settings.ts';
+import { freshFolder, removeFolder } from '../support/home.ts';
+import { startHub } from '../support/hub.ts';
+import type { HubOptions, HubServer } from '../support/hub.ts';
+import type { HubFault } from '../support/hubFaults.ts';
+
+const golden = path.resolve(import.meta.dirname, '../golden/tiny');
+const repo = 'nvidia/Nemotron-Flash-3B-Instruct';
+const partBytes = 64 * 1024;
+const weightBytes = statSync(path.join(golden, 'model.safetensors')).size;
+const open: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+async function hubWith(options: Partial<HubOptions> = {}): Promise<HubServer> {
+  const hub = await startHub({ repos: { [repo]: golden }, ...options });
+  open.push(() => hub.close());
+  return hub;
+}
+
+/** A folder in memory where the system has one: two hundred downloads sync a great deal. */
+function memoryFolder(): string {
+  if (!existsSync('/dev/shm')) return folder();
+  const made = mkdtempSync('/dev/shm/nemoflash-download-');
+  open.push(() => removeFolder(made));
+  return made;
+}
+
+const smallBytes = 300_000;
+
+/** A repository with a few parts' worth of random bytes for weights. */
+function smallRepo(seed: number): string {
+  const made = freshFolder('repo');
+  const random = randomFrom(seed);
+  cpSync(path.join(golden, 'config.json'), path.join(made, 'config.json'));
+  writeFileSync(
+    path.join(made, 'model.safetensors'),
+    Uint8Array.from({ length: smallBytes }, () => Math.floor(random() * 256)),
+  );
+  return made;
+}
+
+function folder(): string {
+  const made = freshFolder('download');
+  open.push(() => removeFolder(made));
+  return made;
+}
+
+async function serviceFor(hub: HubServer, root = folder(), reserveBytes = 0) {
+  const home = makeHomeSync(resolveHome(root));
+  const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
+  await settings.update({ hub: { ...settings.current.hub, endpoint: hub.url } });
+  const events: DownloadStatus[] = [];
+  const service = new ModelsService({
+    home,
+    settings,
+    onChanged: () => undefined,
+    onProgress: (status) => events.push(status),
+    hfCache: null,
+    reserveBytes,
+    transfer: {
+      partBytes,
+      lanes: 3,
+      stall: { windowMs: 150, minBytes: 1 },
+      retry: { ...defaultRetry, firstDelayMs: 1, maxDelayMs: 5, maxFailures: 12 },
+    },
+  });
+  open.push(() => service.close());
+  return { service, settings, home, events };
+}
+
+async function fetchAll(service: ModelsService): Promise<DownloadStatus> {
+  await service.download({ repo, revision: 'main', acceptLicence: true });
+  return service.settled(repo);
+}
+
+function expectSame(installed: string, source = golden): void {
+  const names = readdirSync(installed).sort();
+  expect(names).toContain('model.safetensors');
+  for (const name of names) {
+    expect(readFileSync(path.join(installed, name)).equals(readFileSync(path.join(source, name))), name).toBe(true);
+  }
+}
+
+/** Small, fast, seeded: mulberry32. */
+function randomFrom(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function randomFault(random: () => number, sizeBytes: number): HubFault {
+  const pick = (n: number) => Math.floor(random() * n);
+  const when = { skip: pick(8), times: 1 + pick(2) };
+  switch (pick(10)) {
+    case 0:
+      return { ...when, kind: 'cut', afterBytes: pick(partBytes) };
+    case 1:
+      return { skip: pick(8), kind: 'stall', afterBytes: pick(partBytes) };
+    case 2:
+      return { ...when, kind: 'ignoreRange' };
+    case 3:
+      return { ...when, kind: 'wrongLength', delta: pick(2000) - 1000 };
+    case 4:
+      return { ...when, kind: 'wrongByte', at: pick(sizeBytes) };
+    case 5:
+      return { ...when, kind: 'status', status: 429, retryAfter: '0' };
+    case 6:
+      return { ...when, kind: 'status', status: 500 + pick(4) };
+    case 7:
+      return { ...when, kind: 'redirectLoop', on: 'resolve' };
+    case 8:
+      return { ...when, kind: 'expire', on: 'cdn' };
+    default:
+      return { skip: pick(8), kind: 'changeEtag', on: 'cdn' };
+  }
+}
+
+describe('a download', () => {
+  test('200 random fault schedules end in the right bytes or in a clear error, never in a wrong model', async () => {
+    const first = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
+    console.log(`seeds ${first} to ${first + 199} (NEMOFLASH_SEED=${first} repeats them)`);
+    const small = smallRepo(first);
+    let done = 0;
+    for (let seed = first; seed < first + 200; seed++) {
+      const random = randomFrom(seed);
+      const faults = Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomFault(random, smallBytes));
+      const hub = await hubWith({ faults, repos: { [repo]: small } });
+      const { service, home } = await serviceFor(hub, memoryFolder());
+      const status = await fetchAll(service);
+      const installed = await service.list();
+      if (status.state === 'done') {
+        done++;
+        expect(installed, `seed ${seed}`).toHaveLength(1);
+        expectSame(installed[0]?.folder ?? '', small);
+      } else {
+        expect(installed, `seed ${seed}`).toHaveLength(0);
+        expect(status.reason?.message, `seed ${seed}`).toMatch(/\w+/);
+        // What was kept is good: without faults the same download ends well.
+        hub.faults.clear();
+        await service.resume({ repo });
+        expect((await service.settled(repo)).state, `seed ${seed}`).toBe('done');
+        expectSame((await service.list())[0]?.folder ?? '', small);
+      }
+      expect(
+        readdirSync(path.join(home.modelsFolder, 'models--nvidia--Nemotron-Flash-3B-Instruct', 'snapshots')),
+      ).toHaveLength(1);
+      for (const close of open.splice(0).reverse()) await close();
+    }
+    removeFolder(small);
+    expect(done).toBeGreaterThan(100);
+  });
+
+  test('pauses, keeps what it has, and goes on after a restart of the app', async () => {
+    const hub = await hubWith({ bytesPerSecond: 400_000 });
+    const root = folder();
+    const first = await serviceFor(hub, root);
+    await first.service.download({ repo, revision: 'main', acceptLicence: true });
+    while (((await first.service.downloads())[0]?.doneBytes ?? 0) < 200_000) await sleep(10);
+    expect((await first.service.pause({ repo })).state).toBe('paused');
+    const kept = (await first.service.downloads())[0]?.doneBytes ?? 0;
+    await first.service.close();
+    const sent = hub.sentBytes('model.safetensors');
+
+    const second = await serviceFor(hub, root);
+    expect((await second.service.downloads())[0]).toMatchObject({ state: 'paused', doneBytes: kept });
+    await second.service.resume({ repo });
+    expect((await second.service.settled(repo)).state).toBe('done');
+    expectSame((await second.service.list())[0]?.folder ?? '');
+    // What is fetched twice is what was in flight: at most a part per lane here.
+    expect(hub.sentBytes('model.safetensors') - sent).toBeLessThanOrEqual(weightBytes - kept + 4 * partBytes);
+  });
+
+  test('a disk that is too full pauses it with a message, and nothing is fetched', async () => {
+    const hub = await hubWith();
+    const { service } = await serviceFor(hub, folder(), 1e18);
+    const status = await fetchAll(service);
+    expect(status.state).toBe('paused');
+    expect(status.reason?.code).toBe('DISK_FULL');
+    expect(hub.sentBytes('model.safetensors')).toBe(0);
+  });
+
+  test('the switch "never use the network" lets no request out', async () => {
+    const hub = await hubWith();
+    const { service, settings } = await serviceFor(hub);
+    await settings.update({ hub: { ...settings.current.hub, offline: true } });
+    await expect(service.describe({ repo })).rejects.toMatchObject({ code: 'OFFLINE' });
+    expect((await service.hub.test()).problem?.code).toBe('OFFLINE');
+    expect(hub.requests).toHaveLength(0);
+    expect(service.hub.requests()).toHaveLength(0);
+  });
+
+  test('the token goes to the hub only, and into no log', async () => {
+    const hub = await hubWith({ gated: [repo], token: 'hf_secret' });
+    const { service } = await serviceFor(hub);
+    expect(await service.describe({ repo })).toMatchObject({ gated: true });
+    expect((await fetchAll(service)).reason?.code).toBe('HUB_UNAUTHORISED');
+    await service.hub.setToken({ token: 'hf_secret' });
+    try {
+      await service.resume({ repo });
+      expect((await service.settled(repo)).state).toBe('done');
+    } finally {
+      await service.hub.setToken({ token: null });
+    }
+    expect(JSON.stringify(service.hub.requests())).not.toContain('hf_secret');
+  });
+
+  test('names that leave the folder are refused', async () => {
+    const source = folder();
+    cpSync(golden, source, { recursive: true });
+    writeFileSync(path.join(source, 'README.md'), 'a');
+    writeFileSync(path.join(source, 'readme.md'), 'b');
+    const hub = await startHub({ repos: { [repo]: source } });
+    open.push(() => hub.close());
+    const { service } = await serviceFor(hub);
+    await expect(service.describe({ repo })).rejects.toMatchObject({ code: 'UNSAFE_NAME' });
+  });
+});
+
+describe('an installed model', () => {
+  test('damage is found, and repair fetches the damaged file again', async () => {
+    const hub = await hubWith();
+    const { service } = await serviceFor(hub);
+    await fetchAll(service);
+    const [model] = await service.list();
+    const weights = path.join(model?.folder ?? '', 'model.safetensors');
+    truncateSync(weights, 1000);
+    const modelId = model?.id ?? '';
+    const report = await service.verify({ modelId });
+    expect(report.ok).toBe(false);
+    expect(report.files.filter((file) => !file.ok).map((file) => file.path)).toEqual(['model.safetensors']);
+    const before = hub.sentBytes('config.json');
+    expect((await service.repair({ modelId })).ok).toBe(true);
+    expectSame((await service.list())[0]?.folder ?? '');
+    // The description reads config.json; the download does not fetch it again.
+    expect(hub.sentBytes('config.json') - before).toBeLessThan(
+      2 * readFileSync(path.join(golden, 'config.json')).length,
+    );
+  });
+
+  test('moves, is removed, comes back', async () => {
+    const hub = await hubWith();
+    const { service } = await serviceFor(hub);
+    await fetchAll(service);
+    const modelId = (await service.list())[0]?.id ?? '';
+    const elsewhere = folder();
+    const moved = await service.move({ modelId, folder: elsewhere });
+    expect(moved.folder.startsWith(elsewhere)).toBe(true);
+    expectSame(moved.folder);
+    expect((await service.remove({ modelId })).freedBytes).toBe(moved.sizeBytes);
+    expect(await service.list()).toHaveLength(0);
+    await service.restore({ modelId });
+    expect((await service.verify({ modelId })).ok).toBe(true);
+  });
+
+  test('a local folder is used in place; a broken one is refused with the reason', async () => {
+    const hub = await hubWith();
+    const { service, home } = await serviceFor(hub);
+    const model = await service.import({ path: golden });
+    expect(await service.resolve(model.id)).toBe(golden);
+    expect((await service.verify({ modelId: model.id })).ok).toBe(true);
+    expect((await service.remove({ modelId: model.id })).freedBytes).toBe(0);
+    expectSame(golden);
+
+    const broken = path.join(home.root, 'broken');
+    mkdirSync(broken);
+    cpSync(golden, broken, { recursive: true });
+    truncateSync(path.join(broken, 'model.safetensors'), 50_000);
+    await expect(service.import({ path: broken })).rejects.toMatchObject({ code: 'BAD_MODEL' });
+    await expect(service.import({ path: home.root })).rejects.toMatchObject({ code: 'BAD_MODEL' });
+  });
+});
+
+describe('nemoflash models pull', () => {
+  test('killed again and again, it ends with the right model and few bytes twice', { timeout: 60_000 }, async () => {
+    const source = folder();
+    cpSync(golden, source, { recursive: true });
+    const hub = await startHub({ repos: { [repo]: source }, bytesPerSecond: 150_000 });
+    open.push(() => hub.close());
+    const home = folder();
+    const run = () =>
+      spawn(
+        process.execPath,
+        [
+          path.resolve(import.meta.dirname, '../support/modelsCli.ts'),
+          'models',
+          'pull',
+          repo,
+          '--accept-license',
+          '--json',
+          '--home',
+          home,
+        ],
+        { env: { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: folder() }, stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+    for (let kill = 0; kill < 3; kill++) {
+      const child = run();
+      const before = hub.sentBytes('model.safetensors');
+      while (hub.sentBytes('model.safetensors') - before < 60_000 && child.exitCode === null) await sleep(5);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const child = run();
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect(code, output).toBe(0);
+    const { model } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { model: { folder: string } };
+    expectSame(model.folder, source);
+  });
+});
