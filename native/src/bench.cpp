@@ -94,13 +94,19 @@ class Bench {
     }
     load();
     measure_cold();
-    say("memory bandwidth");
-    const double device_bandwidth = model_->impl().backend->measure_read_bandwidth();
-    read_bandwidth_ = device_bandwidth > 0 ? device_bandwidth : host_read_bandwidth(model_->info().n_threads);
     std::vector<BenchRow> rows;
     for (const int context : options_.contexts) rows.push_back(measure(context));
+    // Before the buffer of the bandwidth measurement, which is not the model's.
     const double peak_mb = static_cast<double>(peak_resident_bytes()) / 1e6;
-    for (BenchRow& row : rows) row.peak_rss_mb = peak_mb;
+    say("memory bandwidth");
+    const double device_bandwidth = model_->impl().backend->measure_read_bandwidth();
+    const double read_bandwidth =
+        device_bandwidth > 0 ? device_bandwidth : host_read_bandwidth(model_->info().n_threads);
+    for (BenchRow& row : rows) {
+      row.peak_rss_mb = peak_mb;
+      row.read_bandwidth_gb_per_s = 1e-9 * read_bandwidth;
+      row.bandwidth_share = row.bandwidth_gb_per_s / row.read_bandwidth_gb_per_s;
+    }
     return rows;
   }
 
@@ -182,8 +188,6 @@ class Bench {
       row.bytes_per_token += stage.weight_bytes + stage.state_bytes;
     }
     row.bandwidth_gb_per_s = 1e-9 * static_cast<double>(row.bytes_per_token) * row.decode_tokens_per_s.median;
-    row.read_bandwidth_gb_per_s = 1e-9 * read_bandwidth_;
-    row.bandwidth_share = row.bandwidth_gb_per_s / row.read_bandwidth_gb_per_s;
     if (options_.anatomy) {
       session.restore(filled);
       row.anatomy = time_stages(session, context);
@@ -225,7 +229,7 @@ class Bench {
   const StopFlag& stop_;
   std::shared_ptr<const Model> model_;
   int max_positions_ = 0;
-  double load_ms_ = 0, cold_first_token_ms_ = 0, read_bandwidth_ = 0;
+  double load_ms_ = 0, cold_first_token_ms_ = 0;
 };
 
 /// Writes "key":value pairs of one object.
