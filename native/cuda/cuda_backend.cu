@@ -26,17 +26,19 @@ std::int64_t now_ns() {
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
 
+/// Vectors are read four elements at a time.
 void check_sizes(const ModelPlan& plan) {
-  const auto need = [](int value, const char* what) {
-    if (value % 8 == 0) return;
+  const auto need = [](int value, int multiple, const char* what) {
+    if (value % multiple == 0) return;
     throw EngineError(ErrorCode::unsupported, std::string(what) + " is " + std::to_string(value) +
-                                                  "; the CUDA engine needs a multiple of 8; choose the CPU");
+                                                  "; the CUDA engine needs a multiple of " + std::to_string(multiple) +
+                                                  "; choose the CPU");
   };
   const Config& c = plan.config;
-  need(c.hidden, "hidden_size");
-  if (c.ffn_dim > 0) need(c.ffn_dim, "the feed-forward width");
-  if (plan.n_mamba_layers > 0) need(c.mamba_inner, "the Mamba2 inner width"), need(c.mamba_state, "mamba_d_state");
-  if (plan.n_attention_layers > 0) need(c.qk_dim, "kq_head_dim"), need(c.v_dim, "v_head_dim");
+  need(c.hidden, 4, "hidden_size");
+  if (c.ffn_dim > 0) need(c.ffn_dim, 8, "the feed-forward width");
+  if (plan.n_mamba_layers > 0) need(c.mamba_inner, 4, "the Mamba2 inner width");
+  if (plan.n_attention_layers > 0) need(c.n_heads * c.v_dim, 4, "the attention output width");
 }
 
 }  // namespace
