@@ -16,7 +16,6 @@ export function isNeeded(path: string): boolean {
 
 // Names Windows reserves whatever their extension.
 const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i;
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const forbidden = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 
 /** Why a name must not be written to disk; null when it may. Rules of every system at once, so that folders can move. */

@@ -146,39 +146,43 @@ function randomFault(random: () => number, sizeBytes: number): HubFault {
 }
 
 describe('a download', () => {
-  test('200 random fault schedules end in the right bytes or in a clear error, never in a wrong model', async () => {
-    const first = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
-    console.log(`seeds ${first} to ${first + 199} (NEMOFLASH_SEED=${first} repeats them)`);
-    const small = smallRepo(first);
-    let done = 0;
-    for (let seed = first; seed < first + 200; seed++) {
-      const random = randomFrom(seed);
-      const faults = Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomFault(random, smallBytes));
-      const hub = await hubWith({ faults, repos: { [repo]: small } });
-      const { service, home } = await serviceFor(hub, memoryFolder());
-      const status = await fetchAll(service);
-      const installed = await service.list();
-      if (status.state === 'done') {
-        done++;
-        expect(installed, `seed ${seed}`).toHaveLength(1);
-        expectSame(installed[0]?.folder ?? '', small);
-      } else {
-        expect(installed, `seed ${seed}`).toHaveLength(0);
-        expect(status.reason?.message, `seed ${seed}`).toMatch(/\w+/);
-        // What was kept is good: without faults the same download ends well.
-        hub.faults.clear();
-        await service.resume({ repo });
-        expect((await service.settled(repo)).state, `seed ${seed}`).toBe('done');
-        expectSame((await service.list())[0]?.folder ?? '', small);
+  test(
+    '200 random fault schedules end in the right bytes or in a clear error, never in a wrong model',
+    { timeout: 300_000 },
+    async () => {
+      const first = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
+      console.log(`seeds ${first} to ${first + 199} (NEMOFLASH_SEED=${first} repeats them)`);
+      const small = smallRepo(first);
+      let done = 0;
+      for (let seed = first; seed < first + 200; seed++) {
+        const random = randomFrom(seed);
+        const faults = Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomFault(random, smallBytes));
+        const hub = await hubWith({ faults, repos: { [repo]: small } });
+        const { service, home } = await serviceFor(hub, memoryFolder());
+        const status = await fetchAll(service);
+        const installed = await service.list();
+        if (status.state === 'done') {
+          done++;
+          expect(installed, `seed ${seed}`).toHaveLength(1);
+          expectSame(installed[0]?.folder ?? '', small);
+        } else {
+          expect(installed, `seed ${seed}`).toHaveLength(0);
+          expect(status.reason?.message, `seed ${seed}`).toMatch(/\w+/);
+          // What was kept is good: without faults the same download ends well.
+          hub.faults.clear();
+          await service.resume({ repo });
+          expect((await service.settled(repo)).state, `seed ${seed}`).toBe('done');
+          expectSame((await service.list())[0]?.folder ?? '', small);
+        }
+        expect(
+          readdirSync(path.join(home.modelsFolder, 'models--nvidia--Nemotron-Flash-3B-Instruct', 'snapshots')),
+        ).toHaveLength(1);
+        for (const close of open.splice(0).reverse()) await close();
       }
-      expect(
-        readdirSync(path.join(home.modelsFolder, 'models--nvidia--Nemotron-Flash-3B-Instruct', 'snapshots')),
-      ).toHaveLength(1);
-      for (const close of open.splice(0).reverse()) await close();
-    }
-    removeFolder(small);
-    expect(done).toBeGreaterThan(100);
-  });
+      removeFolder(small);
+      expect(done).toBeGreaterThan(100);
+    },
+  );
 
   test('pauses, keeps what it has, and goes on after a restart of the app', async () => {
     const hub = await hubWith({ bytesPerSecond: 400_000 });

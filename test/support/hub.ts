@@ -266,7 +266,8 @@ class Hub implements HubServer {
     const rate = find('drip')?.bytesPerSecond ?? this.#options.bytesPerSecond ?? Infinity;
     await this.#pump({ file, from, to: from + limit, rate, wrongAt: find('wrongByte')?.at ?? -1, record, response });
     if (find('cut')) response.destroy();
-    else if (!find('stall')) response.end();
+    // A stall past the end is none: the answer is complete.
+    else if (!find('stall') || limit === to - from) response.end();
   }
 
   async #pump(job: {
