@@ -1,0 +1,192 @@
+// The stages of forward.h on the CPU. One file per kind of stage: project.cpp, deltanet.cpp, mamba2.cpp,
+// attention.cpp; the rest in ops.cpp.
+//
+// Rows of a batch are the tokens of its slices. Slices of up to step_tokens tokens take the step form of every stage,
+// longer ones the chunk form (bf16: activations rounded to bf16 too, where the machine multiplies bf16). So what a
+// slice computes depends on the slice alone.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend.h"
+#include "kernels.h"
+#include "memory.h"
+#include "slot.h"
+#include "thread_pool.h"
+#include "weights.h"
+
+namespace nf::cpu {
+
+inline constexpr int step_tokens = 8;
+inline constexpr int max_taps = 16;      // of a convolution
+inline constexpr int chunk_tokens = 64;  // of the block forms of DeltaNet and Mamba2
+
+/// A slice and the rows of the residual stream that it has here; step slices come first.
+struct SliceRows {
+  Slot* slot;
+  const Slice* slice;
+  int first_row, n_rows;
+  bool steps;
+};
+
+/// Tokens that are multiplied together with a tile of weight rows.
+struct TokenBlock {
+  int first_row, n_rows;
+  bool narrow;  // bf16 activations
+};
+
+class CpuOps {
+ public:
+  CpuOps(const ModelPlan&, const Weights&, const Kernels&, ThreadPool&, bool wide_cache);
+
+  /// Prepares buffers and the order of rows. `slot_of` gives the slot of a slice.
+  template <class SlotOf>
+  void begin(const Batch& batch, const StopFlag& stop, const SlotOf& slot_of) {
+    order_.clear();
+    for (const bool steps : {true, false}) {
+      for (const Slice& slice : batch.slices) {
+        const bool short_slice = slice.tokens.size() <= static_cast<std::size_t>(step_tokens);
+        if (short_slice == steps) order_.push_back({&slot_of(slice.slot), &slice, 0, 0, steps});
+      }
+    }
+    begin_rows(batch, stop);
+  }
+
+  void embed(const ModelPlan&, const Batch&);
+  void norm_project(const Layer&, const Batch&);
+  void attention(const Layer&, const Batch&);
+  void deltanet(const Layer&, const Batch&);
+  void mamba2(const Layer&, const Batch&);
+  void project_add(const Layer&, const Batch&);
+  void ffn_up(const Layer&, const Batch&);
+  void ffn_down_add(const Layer&, const Batch&);
+  void head(const ModelPlan&, const Batch&);
+  void end_stage(const char* name, StageClass, int layer, const StopFlag&);
+  void tap(Tap*, int index);
+
+  std::span<const float> logits() const {
+    return {logits_.data(), static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.n_vocab)};
+  }
+  void trace(bool on) { tracing_ = on; }
+  std::span<const std::int64_t> stage_ns() const { return stage_ns_; }
+
+ private:
+  void begin_rows(const Batch&, const StopFlag&);
+  bool stopped() const { return stop_->load(std::memory_order_relaxed); }
+  const LayerWeights& weights_of(const Layer& layer) const {
+    return weights_.layers[static_cast<std::size_t>(layer.index)];
+  }
+
+  // project.cpp
+  static void cut_blocks(std::vector<TokenBlock>& blocks, int first, int n, bool narrow);
+  void prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
+               std::span<const CpuMatrix* const> matrices);
+  QuantRows quant_rows(const TokenBlock&) const;
+  void multiply(const CpuMatrix&, int first_row, int n_rows, const TokenBlock&, float* tile, float* sums) const;
+  template <class Done>
+  void each_tile(std::span<const CpuMatrix* const> matrices, const Done& done);
+  void add_product(const CpuMatrix&);
+
+  // deltanet.cpp
+  void delta_inputs(const Layer&, const SliceRows&, int head, int first, int n, float* qkv, float* betas) const;
+  void delta_steps(const Layer&, const SliceRows&, int head, float* scratch);
+  void delta_chunks(const Layer&, const SliceRows&, int head, float* scratch);
+  void delta_outputs(const Layer&, const SliceRows&, int head, int first, int n, const float* o);
+  void keep_window(float* window, std::int64_t ld, int n_kept, const SliceRows&, int column, int n_columns) const;
+
+  // mamba2.cpp
+  void ssm_shared(const Layer&, const SliceRows&);
+  void ssm_products(const SliceRows&, int first, int n);
+  void ssm_steps(const Layer&, const SliceRows&, int head, float* scratch);
+  void ssm_chunks(const Layer&, const SliceRows&, int head, float* scratch);
+  void convolve(const Layer&, const SliceRows&, const float* window, std::int64_t ld_window, int n_taps, int column,
+                int channel, const float* bias, int first, int n, int n_columns, float* out, std::int64_t ld_out) const;
+
+  // attention.cpp
+  void rotate(float* x, const float* norm, int row) const;
+  void rotate_and_store(const Layer&, const SliceRows&, int token);
+  void attend_step(const Layer&, const SliceRows&, int token, int kv_head, int segment, float* scratch);
+  void combine_step(const Layer&, const SliceRows&, int token, int head);
+  void attend_chunk(const Layer&, const SliceRows&, int first, int head, float* scratch);
+  void scores(const KvCache&, const Slot&, int kv_head, int first, int n, const float* q, int n_q, float* out) const;
+  void weigh(const KvCache&, const Slot&, int kv_head, int first, int n, const float* p, int n_q, float* out) const;
+
+  const StateLayout::Entry& state_entry(const Layer& layer) const {
+    return layout_.entries[static_cast<std::size_t>(state_index_[static_cast<std::size_t>(layer.index)])];
+  }
+  float* row_of(Buffer<float>& buffer, int row, int dim) {
+    return buffer.data() + static_cast<std::int64_t>(row) * dim;
+  }
+  const float* projected(int row, int column) const {
+    return projected_.data() + static_cast<std::int64_t>(row) * projected_dim_ + column;
+  }
+  float* mixed(int row, int column) { return mixed_.data() + static_cast<std::int64_t>(row) * mixed_dim_ + column; }
+  float* scratch(int thread) { return scratch_.data() + thread * scratch_floats_; }
+  float* tile(int thread, int index) { return tiles_.data() + (thread * 3 + index) * tile_floats; }
+
+  static constexpr int tile_rows = 64, max_block_tokens = 128;
+  static constexpr std::int64_t tile_floats = std::int64_t{tile_rows} * max_block_tokens;
+
+  const ModelPlan& plan_;
+  const Config& c_;
+  const Weights& weights_;
+  const Kernels& kernels_;
+  ThreadPool& pool_;
+  const bool wide_cache_;
+  const StateLayout layout_;
+  std::vector<int> state_index_;  // by layer index, into layout_.entries
+  std::vector<float> inverse_frequency_;
+  int projected_dim_ = 0, mixed_dim_ = 0;
+
+  // The batch at hand.
+  std::vector<SliceRows> order_;
+  std::vector<int> first_row_;  // by slice, in the batch's order
+  const StopFlag* stop_ = nullptr;
+  int n_rows_ = 0, n_step_rows_ = 0, n_wanted_ = 0;
+  std::vector<TokenBlock> row_blocks_, wanted_blocks_;
+  const std::vector<TokenBlock>* blocks_ = nullptr;  // of what was prepared
+
+  Buffer<float> x_;          // [n_rows, hidden], the residual stream
+  Buffer<float> projected_;  // [n_rows, projected_dim_]
+  Buffer<float> mixed_;      // [n_rows, mixed_dim_], what the mixers or gate and up give
+  // What is multiplied next, [n_rows, k_] each, as far as the matrices want it.
+  int k_ = 0;
+  Buffer<float> normed_;
+  Buffer<Bf16> narrow_;
+  Buffer<std::int8_t> codes_;
+  Buffer<float> code_scales_;
+  Buffer<std::int32_t> code_offsets_;
+  Buffer<float> cosine_, sine_;    // [n_rows, qk_dim / 2]
+  Buffer<float> b_, c_rows_, cb_;  // mamba2: B and C [n_rows, state]; C B^T of each chunk [n_rows, chunk_tokens]
+  Buffer<float> partial_;          // attention of steps, by segment of the context
+  Buffer<float> wanted_;           // [n_wanted, hidden]
+  Buffer<float> logits_;           // [n_wanted, n_vocab]
+  Buffer<float> tiles_, scratch_;
+  std::int64_t scratch_floats_ = 0;
+
+  bool tracing_ = false;
+  std::chrono::steady_clock::time_point stage_start_;
+  std::vector<std::int64_t> stage_ns_;
+};
+
+/// done(matrix, first row, n rows, block, thread) for every tile of rows and every block of tokens.
+template <class Done>
+void CpuOps::each_tile(std::span<const CpuMatrix* const> matrices, const Done& done) {
+  int n_tiles = 0;
+  for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + tile_rows - 1) / tile_rows;
+  pool_.run(n_tiles, [&](int task, int thread) {
+    if (stopped()) return;  // end_stage() throws
+    int m = 0;
+    for (int n = 0; task >= (n = (matrices[static_cast<std::size_t>(m)]->n_out + tile_rows - 1) / tile_rows); ++m)
+      task -= n;
+    const int first = task * tile_rows;
+    const int n_rows = std::min(tile_rows, matrices[static_cast<std::size_t>(m)]->n_out - first);
+    for (const TokenBlock& block : *blocks_) done(m, first, n_rows, block, thread);
+  });
+}
+
+}  // namespace nf::cpu

@@ -1,0 +1,97 @@
+#include "thread_pool.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+namespace nf::cpu {
+namespace {
+
+// A pause is some 40 to 150 cycles: together about 50 microseconds, several times the longest gap inside a forward
+// pass, and short beside a time slice.
+constexpr int n_spins = 2000;
+constexpr int n_yields = 50;
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
+  asm volatile("yield");
+#endif
+}
+
+/// Spins, then yields, until ready(); false when it gave up.
+template <class Ready>
+bool spin_until(const Ready& ready) {
+  for (int i = 0; i < n_spins; ++i) {
+    if (ready()) return true;
+    relax();
+  }
+  for (int i = 0; i < n_yields; ++i) {
+    if (ready()) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int n_threads) {
+  for (int i = 1; i < n_threads; ++i) workers_.emplace_back([this, i] { worker(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_ = true;
+  ++epoch_;
+  epoch_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::start(Call call, const void* context, int n_tasks) {
+  call_ = call;
+  context_ = context;
+  n_tasks_ = n_tasks;
+  n_done_.store(0, std::memory_order_relaxed);
+  n_left_.store(n_tasks, std::memory_order_release);
+  ++epoch_;
+  if (n_sleeping_.load() > 0) epoch_.notify_all();
+  while (take_one(0)) {
+  }
+  const auto all_done = [&] { return n_done_.load(std::memory_order_acquire) == n_tasks; };
+  while (!spin_until(all_done)) {
+    const int done = n_done_.load(std::memory_order_acquire);
+    if (done != n_tasks) n_done_.wait(done, std::memory_order_acquire);
+  }
+}
+
+bool ThreadPool::take_one(int thread) {
+  int left = n_left_.load(std::memory_order_acquire);
+  while (left > 0) {
+    if (!n_left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel)) continue;
+    const int n_tasks = n_tasks_;
+    call_(context_, n_tasks - left, thread);
+    if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_tasks && thread != 0) n_done_.notify_one();
+    return true;
+  }
+  return false;
+}
+
+void ThreadPool::worker(int thread) {
+  std::uint32_t seen = 0;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    while (take_one(thread)) {
+    }
+    wait_for_work(seen);
+    seen = epoch_.load();
+  }
+}
+
+/// Returns when epoch_ is no longer `seen`.
+void ThreadPool::wait_for_work(std::uint32_t seen) {
+  if (spin_until([&] { return epoch_.load(std::memory_order_acquire) != seen; })) return;
+  ++n_sleeping_;
+  epoch_.wait(seen);
+  --n_sleeping_;
+}
+
+}  // namespace nf::cpu
