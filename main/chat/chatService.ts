@@ -77,7 +77,7 @@ export class ChatService {
     return this.#withRunningText(chat);
   }
 
-  search({ query }: ParsedRequest<'chats.search'>): readonly SearchHit[] {
+  search({ query }: ParsedRequest<'chats.search'>): Promise<readonly SearchHit[]> {
     return this.#store.search(query);
   }
 

@@ -6,6 +6,7 @@ import { backup, DatabaseSync } from 'node:sqlite';
 
 import { syncFolder } from '../atomicFile.ts';
 import type { Log } from '../log.ts';
+import { hasSoundTables, isCorruption } from './database.ts';
 import type { Database } from './database.ts';
 
 export const maxBackups = 7;
@@ -121,7 +122,10 @@ function sealCopy(file: string): boolean {
   const connection = new DatabaseSync(file);
   try {
     connection.exec('PRAGMA journal_mode = DELETE');
-    return connection.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';
+    return hasSoundTables(connection);
+  } catch (error) {
+    if (isCorruption(error)) return false;
+    throw error;
   } finally {
     connection.close();
   }

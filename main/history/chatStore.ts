@@ -78,7 +78,6 @@ export class ChatStore {
         chat.leafId,
       );
       for (const message of chat.messages) this.#insertMessage(message);
-      this.#index.catchUp();
     });
   }
 
@@ -114,7 +113,8 @@ export class ChatStore {
     return this.get(chatId);
   }
 
-  search(query: string): readonly SearchHit[] {
+  /** Works in short turns, so it may be asked while answers stream. */
+  search(query: string): Promise<readonly SearchHit[]> {
     return this.#index.search(query);
   }
 
@@ -138,7 +138,7 @@ export class ChatStore {
       }
       this.#insertMessage(answer);
       this.#database.run('UPDATE chats SET leaf_id = ?, updated_at = ? WHERE id = ?', answer.id, this.#now(), chatId);
-      this.#index.catchUp();
+      this.#index.coverSome();
     });
   }
 
@@ -174,7 +174,7 @@ export class ChatStore {
       );
       this.#database.run('UPDATE chats SET updated_at = ? WHERE id = ?', this.#now(), answer.chatId);
       if (timings.length > 0) this.#keepTimings(answer.id, timings);
-      this.#index.catchUp();
+      this.#index.coverSome();
     });
   }
 

@@ -23,6 +23,20 @@ export function isCorruption(error: unknown): boolean {
   return code === resultCode.corrupt || code === resultCode.notADatabase;
 }
 
+/**
+ * Reads all pages that hold tables. Table by table, because a check of the whole would also compare the full-text index
+ * with itself word by word, which takes ten times as long and guards what can be made anew.
+ */
+export function hasSoundTables(connection: DatabaseSync): boolean {
+  const tables = connection
+    .prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'`)
+    .all();
+  return tables.every(({ name }) => {
+    const check = connection.prepare(`PRAGMA quick_check('${String(name).replaceAll("'", "''")}')`);
+    return check.get()?.['quick_check'] === 'ok';
+  });
+}
+
 /** Turns SQLite's errors into sentences with a next step; leaves everything else alone. */
 export function explainSqlite(error: unknown): unknown {
   const explain = (code: 'DISK' | 'DISK_FULL' | 'BUSY', text: string) =>
@@ -72,20 +86,6 @@ export class Database {
 
   all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
     return this.#guard(() => this.#statement(sql).all(...values));
-  }
-
-  /** Rows one by one, without holding them all. Prepared afresh, because a loop may be left in the middle. */
-  *iterate(sql: string, ...values: SQLInputValue[]): Iterable<Row> {
-    const rows = this.#guard(() => this.#connection.prepare(sql).iterate(...values));
-    try {
-      for (;;) {
-        const next = this.#guard(() => rows.next());
-        if (next.done) return;
-        yield next.value;
-      }
-    } finally {
-      rows.return?.();
-    }
   }
 
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {

@@ -5,9 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 
 import type { Home } from '../home.ts';
 import { backupNames } from './backups.ts';
-import { isCorruption } from './database.ts';
+import { hasSoundTables, isCorruption } from './database.ts';
 
-/** Up to this size every start checks the whole file (about 0.1 s); larger ones after a crash or when suspected. */
+/** Up to this size every start checks the whole file (in well under 0.1 s); larger ones after a crash or when suspected. */
 const alwaysCheckedBytes = 64 * 1024 * 1024;
 
 /** Its presence makes the next start check the whole file. */
@@ -22,12 +22,12 @@ function needsCheck(file: string): boolean {
   return statSync(file).size <= alwaysCheckedBytes || existsSync(`${file}-wal`) || existsSync(suspicionOf(file));
 }
 
-/** Reads every page. False for what is not a database, too. Throws when the file cannot be opened at all. */
+/** False for what is not a database, too. Throws when the file cannot be opened at all. */
 export function isSound(file: string): boolean {
   try {
     const connection = new DatabaseSync(file, { timeout: 5000 });
     try {
-      return connection.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';
+      return hasSoundTables(connection);
     } finally {
       connection.close();
     }

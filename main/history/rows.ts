@@ -2,6 +2,8 @@
  * From rows to the words of the product, forgiving: a value that is missing, of the wrong type or from a newer version
  * gives way to a plain default, so that no row can make a chat unopenable.
  */
+import type { z } from 'zod';
+
 import type { ChatSummary, Message, SamplingOptions } from '../contract/domain.ts';
 import type { Row } from './database.ts';
 import { soundTree } from './messageTree.ts';
@@ -10,6 +12,12 @@ import { errorSchema, messageStatuses, readSampling, statsSchema } from './schem
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const whole = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : 0);
 export const textOrNull = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+
+/** Null for what is not JSON or not of the shape. */
+function parsed<T>(value: unknown, schema: z.ZodType<T>): T | null {
+  const raw = json(value);
+  return raw === null ? null : (schema.safeParse(raw).data ?? null);
+}
 
 function json(value: unknown): unknown {
   try {
@@ -33,8 +41,8 @@ export function readMessage(row: Row): Message | null {
     content: text(row['content']),
     createdAt: whole(row['created_at']),
     status,
-    error: errorSchema.safeParse(json(row['error'])).data ?? null,
-    stats: statsSchema.safeParse(json(row['stats'])).data ?? null,
+    error: parsed(row['error'], errorSchema),
+    stats: parsed(row['stats'], statsSchema),
   };
 }
 

@@ -2,6 +2,8 @@
  * Finding words in chats. With FTS5 a trigram index finds the candidates; without it, or for words too short for
  * trigrams, messages are scanned. Either way the same comparison decides, so both find the same messages.
  */
+import { setImmediate } from 'node:timers/promises';
+
 import type { SearchHit } from '../contract/domain.ts';
 import type { Database, Row } from './database.ts';
 
@@ -12,7 +14,9 @@ const snippetChars = 160;
 /** Below three characters a word has no trigram. */
 const trigramChars = 3;
 /** Messages added to the index per transaction, so that no call takes long. */
-const indexBatch = 2000;
+const indexBatch = 50;
+/** After so long a search lets other work go first. */
+const turnMs = 8;
 
 function wordsOf(query: string): readonly string[] {
   return query.normalize('NFC').toWellFormed().split(/\s+/u).filter(Boolean).slice(0, maxWords);
@@ -45,6 +49,24 @@ function wholeCharacter(text: string, index: number): number {
   return index > 0 && code >= 0xdc00 && code <= 0xdfff ? index - 1 : index;
 }
 
+function hitOf(row: Row, matchers: readonly RegExp[]): SearchHit | null {
+  const found = typeof row['text'] === 'string' ? snippetOf(row['text'], matchers) : null;
+  if (!found) return null;
+  const messageId = row['message_id'] === null ? null : String(row['message_id']);
+  return { chatId: String(row['chat_id']), messageId, title: String(row['title']), ...found };
+}
+
+/** Cuts long work into turns, so that frames of a running answer are not held up. */
+class Turns {
+  #startedAt = performance.now();
+
+  async next(): Promise<void> {
+    if (performance.now() - this.#startedAt < turnMs) return;
+    await setImmediate();
+    this.#startedAt = performance.now();
+  }
+}
+
 export class SearchIndex {
   readonly #database: Database;
   /** False where SQLite was built without FTS5: searching scans then, which finds the same and takes longer. */
@@ -63,10 +85,9 @@ export class SearchIndex {
     }
   }
 
-  /** Takes in what is complete and not yet covered. Cheap when there is nothing to do. */
-  catchUp(): void {
-    if (!this.usesFts) return;
-    while (this.#indexBatch() === indexBatch);
+  /** Takes in up to 50 messages that are complete and not yet covered. Returns how many. */
+  coverSome(): number {
+    return this.usesFts ? this.#indexBatch() : 0;
   }
 
   /** Call before a covered message changes or goes. */
@@ -77,46 +98,52 @@ export class SearchIndex {
   }
 
   /** Every word must occur. Titles first, then messages, the newest chats and messages first; at most 100. */
-  search(query: string): readonly SearchHit[] {
+  async search(query: string): Promise<readonly SearchHit[]> {
     const words = wordsOf(query);
     if (words.length === 0) return [];
     const matchers = words.map(matcherOf);
-    this.catchUp();
-    const hits: SearchHit[] = [];
-    for (const rows of [this.#titles(), this.#candidates(words)]) {
-      for (const row of rows) {
-        if (hits.length === maxHits) return hits;
-        const found = typeof row['text'] === 'string' ? snippetOf(row['text'], matchers) : null;
-        if (found) {
-          const messageId = row['message_id'] === null ? null : String(row['message_id']);
-          hits.push({ chatId: String(row['chat_id']), messageId, title: String(row['title']), ...found });
-        }
-      }
+    const turns = new Turns();
+    while (this.coverSome() > 0) await turns.next();
+    const hits = this.#titles().flatMap((row) => hitOf(row, matchers) ?? []);
+    for (const seq of this.#candidates(words)) {
+      if (hits.length >= maxHits) break;
+      await turns.next();
+      const row = this.#message(seq);
+      const hit = row && hitOf(row, matchers);
+      if (hit) hits.push(hit);
     }
-    return hits;
+    return hits.slice(0, maxHits);
   }
 
-  #titles(): Iterable<Row> {
+  #titles(): readonly Row[] {
     return this.#database.all(
       `SELECT id AS chat_id, NULL AS message_id, title, title AS text FROM chats
        WHERE deleted_at IS NULL ORDER BY updated_at DESC`,
     );
   }
 
-  /** A superset of the messages that match, read one by one as long as hits are wanted. */
-  #candidates(words: readonly string[]): Iterable<Row> {
+  #message(seq: unknown): Row | undefined {
+    return this.#database.get(
+      `SELECT m.chat_id, m.id AS message_id, c.title, m.content AS text
+       FROM messages m JOIN chats c ON c.id = m.chat_id WHERE m.seq = ?`,
+      Number(seq),
+    );
+  }
+
+  /** The numbers of a superset of the messages that match, in the order of the hits. */
+  #candidates(words: readonly string[]): readonly unknown[] {
     const indexable = words.filter((word) => [...word].length >= trigramChars);
-    const columns = `m.chat_id, m.id AS message_id, c.title, m.content AS text
-       FROM messages m JOIN chats c ON c.id = m.chat_id`;
-    const order = 'c.deleted_at IS NULL ORDER BY c.updated_at DESC, m.seq DESC';
-    if (!this.usesFts || indexable.length === 0) return this.#database.iterate(`SELECT ${columns} WHERE ${order}`);
+    const from = 'SELECT m.seq FROM messages m JOIN chats c ON c.id = m.chat_id WHERE c.deleted_at IS NULL';
+    const order = 'ORDER BY c.updated_at DESC, m.seq DESC';
+    if (!this.usesFts || indexable.length === 0) return this.#database.all(`${from} ${order}`).map(({ seq }) => seq);
     const phrases = indexable.map((word) => `"${word.replaceAll('"', '""')}"`).join(' AND ');
-    return this.#database.iterate(
-      `SELECT ${columns} WHERE m.seq IN
+    const rows = this.#database.all(
+      `${from} AND m.seq IN
          (SELECT rowid FROM message_search WHERE message_search MATCH ? UNION
-          SELECT seq FROM messages WHERE indexed = 0) AND ${order}`,
+          SELECT seq FROM messages WHERE indexed = 0) ${order}`,
       phrases,
     );
+    return rows.map(({ seq }) => seq);
   }
 
   #indexBatch(): number {

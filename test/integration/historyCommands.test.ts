@@ -67,7 +67,7 @@ test('the commands work beside a running app and leave its answer alone', async 
   const { history, chatId } = runningApp();
   expect(JSON.parse(await chats('list', '--json'))).toEqual(history.chats.list());
   expect(await chats('list')).toContain('Where is New York?');
-  expect(JSON.parse(await chats('search', 'new', 'york', '--json'))).toEqual(history.chats.search('new york'));
+  expect(JSON.parse(await chats('search', 'new', 'york', '--json'))).toEqual(await history.chats.search('new york'));
   expect(await chats('search', 'absent')).toBe('Nothing was found.\n');
   expect(history.chats.get(chatId).messages[1]?.status).toBe('streaming');
   history.chats.checkpoint('a', 'In the east');

@@ -180,7 +180,7 @@ describe('the chat service', () => {
     const { messages } = service.chats.get({ chatId: chat.id });
     expect(messages).toHaveLength(2);
     expect(messages[1]).toMatchObject({ content: 'In the east.', status: 'complete' });
-    expect(service.chats.search({ query: 'the east' })).toHaveLength(1);
+    expect(await service.chats.search({ query: 'the east' })).toHaveLength(1);
   });
 
   test('a stop keeps the text and says that it was stopped; stopping twice is no error', async () => {

@@ -109,7 +109,7 @@ describe('the chat store', () => {
     expect(store.settleInterrupted()).toBe(0);
   });
 
-  test('hides a removed chat, brings it back whole, and lets it go for good after 30 days', () => {
+  test('hides a removed chat, brings it back whole, and lets it go for good after 30 days', async () => {
     let now = 1_000_000;
     const { store, chat } = storeWithChat({ now: () => now });
     const user = message(chat.id, null, 'user', 'needle in a haystack');
@@ -120,7 +120,7 @@ describe('the chat store', () => {
 
     store.remove(chat.id);
     expect(store.list()).toEqual([]);
-    expect(store.search('needle')).toEqual([]);
+    expect(await store.search('needle')).toEqual([]);
     expect(() => store.get(chat.id)).toThrow('does not exist');
     expect(() => store.update(chat.id, { title: 'x' })).toThrow('does not exist');
 

@@ -54,7 +54,7 @@ function addTrickyChat(store: ChatStore, title: string): Chat {
 }
 
 describe.each<ExchangeFormat>(['json', 'markdown'])('an export as %s', (format) => {
-  test('comes back exactly, and exports again to the same bytes', () => {
+  test('comes back exactly, and exports again to the same bytes', async () => {
     const source = openStore();
     const chats = [addTrickyChat(source, 'One\n# --> title'), addTrickyChat(source, 'Two'), addTrickyChat(source, '')];
     const text = exportChats(source, format);
@@ -62,7 +62,7 @@ describe.each<ExchangeFormat>(['json', 'markdown'])('an export as %s', (format) 
     expect(importChats(target, text)).toEqual({ imported: 3, copied: 0, skipped: 0 });
     for (const chat of chats) expect(target.get(chat.id)).toEqual(chat);
     expect(exportChats(target, format)).toBe(text);
-    expect(target.search('second version')).toHaveLength(3);
+    expect(await target.search('second version')).toHaveLength(3);
   });
 
   test('of one chat holds that chat alone', () => {

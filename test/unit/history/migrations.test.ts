@@ -21,7 +21,7 @@ function fileOfVersion(file: string, version: number): void {
 describe('migrations', () => {
   test.each(migrations.map((_, index) => index + 1))(
     'a file of version %i opens with its chats, searchable',
-    (version) => {
+    async (version) => {
       const home = testHome();
       fileOfVersion(home.historyFile, version);
       const { chats, database, notice } = openTestHistory(home);
@@ -32,7 +32,7 @@ describe('migrations', () => {
         leafId: 'a',
         messages: [{ content: 'a question from long ago' }, { content: 'its answer' }],
       });
-      expect(chats.search('long ago')).toHaveLength(1);
+      expect(await chats.search('long ago')).toHaveLength(1);
       chats.finish({ ...chats.get('c').messages[1]!, content: 'new' }, [{ stampNs: 1, forwardNs: 1, sampleNs: 1 }]);
       expect(chats.timings('a')).toHaveLength(1);
     },

@@ -83,7 +83,7 @@ describe('a damaged history', () => {
     expect(count('backed up')).toBe(40);
     expect(count('newer')).toBeGreaterThan(20);
     // The index is not copied but made anew.
-    expect(repaired.chats.search('up 39').map(({ messageId }) => messageId)).toEqual(['backed up-39']);
+    expect((await repaired.chats.search('up 39')).map(({ messageId }) => messageId)).toEqual(['backed up-39']);
   });
 
   test('without any backup starts afresh with what can be read, and says so', async () => {
