@@ -1,0 +1,24 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import '@fontsource-variable/inter/index.css';
+import '@fontsource-variable/jetbrains-mono/index.css';
+import './tokens.css';
+import './base.css';
+import './ui/controls.css';
+import './views/frame.css';
+import './views/chat.css';
+import './views/pages.css';
+import './views/markdown/prose.css';
+
+import { start } from './state/start.ts';
+import { App } from './views/App.tsx';
+
+start();
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no #root');
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,193 @@
+/** The open chat and the answers being generated. Actions talk to main; what they change is in chatReducers. */
+import { create } from 'zustand';
+
+import type { Message, SamplingOptions } from '../../main/contract/domain.ts';
+import { request } from '../bridge.ts';
+import {
+  initialChat,
+  reduceClosed,
+  reduceHead,
+  reduceOpened,
+  reduceSampling,
+  reduceStarted,
+  reduceStopping,
+  reduceVersion,
+  runFor,
+  selectActiveRun,
+} from './chatReducers.ts';
+import type { ChatState, PendingSend } from './chatReducers.ts';
+import { debounce } from './debounce.ts';
+import { errorInfo } from './errors.ts';
+import { versionsOf } from './tree.ts';
+
+export const useChat = create<ChatState>()(() => initialChat);
+
+const fail = (thrown: unknown): void => useChat.setState({ failure: errorInfo(thrown) });
+
+export const dismissFailure = (): void => useChat.setState({ failure: null });
+
+export async function openChat(chatId: string): Promise<boolean> {
+  saveDraft.flush();
+  saveSampling.flush();
+  saveSystemPrompt.flush();
+  try {
+    const chat = await request('chats.get', { chatId });
+    useChat.setState((state) => reduceOpened(state, chat));
+    return true;
+  } catch (thrown) {
+    fail(thrown);
+    return false;
+  }
+}
+
+/** Opens a new chat; an open one that is still empty is already that. */
+export async function newChat(): Promise<void> {
+  const { open } = useChat.getState();
+  if (open !== null && open.path.length === 0) return;
+  saveDraft.flush();
+  try {
+    const chat = await request('chats.create', {});
+    useChat.setState((state) => reduceOpened(state, chat));
+  } catch (thrown) {
+    fail(thrown);
+  }
+}
+
+export const closeChat = (): void => useChat.setState(reduceClosed);
+
+/** Sends under a parent; null begins the chat. false: it failed, and the failure is in the state. */
+async function send(message: PendingSend): Promise<boolean> {
+  try {
+    const started = await request('chat.send', { ...message });
+    useChat.setState((state) => reduceStarted(state, started));
+    return true;
+  } catch (thrown) {
+    fail(thrown);
+    return false;
+  }
+}
+
+/** Goes on with the conversation on display. When the model is not ready, the message waits for it. */
+export async function sendMessage(content: string, modelReady: boolean): Promise<boolean> {
+  const { open } = useChat.getState();
+  if (open === null) return false;
+  const message = { chatId: open.id, parentId: open.path.at(-1) ?? null, content };
+  if (!modelReady) {
+    useChat.setState({ pending: message });
+    return true;
+  }
+  return send(message);
+}
+
+/** A new version of a question, beside the old one. */
+export async function resendEdited(messageId: string, content: string): Promise<boolean> {
+  const { open } = useChat.getState();
+  const message = open?.tree.byId[messageId];
+  if (open === null || message === undefined) return false;
+  return send({ chatId: open.id, parentId: message.parentId, content });
+}
+
+/** Called when the model became ready. */
+export async function sendPending(): Promise<void> {
+  const { pending } = useChat.getState();
+  if (pending === null) return;
+  useChat.setState({ pending: null });
+  if (!(await send(pending))) useChat.setState({ pending });
+}
+
+/** Takes the waiting message back; returns its text. */
+export function cancelPending(): string {
+  const text = useChat.getState().pending?.content ?? '';
+  useChat.setState({ pending: null });
+  return text;
+}
+
+export async function regenerate(messageId: string): Promise<void> {
+  await begin('chat.regenerate', messageId);
+}
+
+export async function continueAnswer(messageId: string): Promise<void> {
+  await begin('chat.continue', messageId);
+}
+
+async function begin(route: 'chat.regenerate' | 'chat.continue', messageId: string): Promise<void> {
+  const { open } = useChat.getState();
+  if (open === null) return;
+  try {
+    const started = await request(route, { chatId: open.id, messageId });
+    useChat.setState((state) => reduceStarted(state, started));
+  } catch (thrown) {
+    fail(thrown);
+  }
+}
+
+export async function stopAnswer(): Promise<void> {
+  const run = selectActiveRun(useChat.getState());
+  if (run === null || run.stopping) return;
+  useChat.setState((state) => reduceStopping(state, run.generationId));
+  await request('chat.stop', { generationId: run.generationId }).catch(fail);
+}
+
+/** Shows the version before (-1) or after (+1). */
+export async function switchVersion(messageId: string, step: -1 | 1): Promise<void> {
+  const { open } = useChat.getState();
+  if (open === null) return;
+  const { ids, index } = versionsOf(open.tree, messageId);
+  const target = ids[index + step];
+  if (target === undefined) return;
+  useChat.setState((state) => reduceVersion(state, target));
+  const leafId = useChat.getState().open?.leafId;
+  if (leafId != null) await request('chats.update', { chatId: open.id, leafId }).catch(fail);
+}
+
+const saveDelayMs = 400;
+
+const saveDraft = debounce(saveDelayMs, (chatId: string, draft: string) => {
+  request('chats.update', { chatId, draft }).catch(fail);
+});
+const saveSampling = debounce(saveDelayMs, (chatId: string, sampling: SamplingOptions) => {
+  request('chats.update', { chatId, sampling: { ...sampling, stop: [...sampling.stop] } }).catch(fail);
+});
+const saveSystemPrompt = debounce(saveDelayMs, (chatId: string, systemPrompt: string) => {
+  request('chats.update', { chatId, systemPrompt }).catch(fail);
+});
+
+/** Before the page goes away, or before the engine reads what was changed a moment ago. */
+export function flushSaves(): void {
+  saveDraft.flush();
+  saveSampling.flush();
+  saveSystemPrompt.flush();
+}
+
+export function setDraft(draft: string): void {
+  const { open } = useChat.getState();
+  if (open === null || open.draft === draft) return;
+  useChat.setState((state) => reduceHead(state, { draft }));
+  saveDraft(open.id, draft);
+}
+
+export function setSampling(change: Partial<SamplingOptions>): void {
+  useChat.setState((state) => reduceSampling(state, change));
+  const { open } = useChat.getState();
+  if (open !== null) saveSampling(open.id, open.sampling);
+}
+
+export function setSystemPrompt(systemPrompt: string): void {
+  const { open } = useChat.getState();
+  if (open === null) return;
+  useChat.setState((state) => reduceHead(state, { systemPrompt }));
+  saveSystemPrompt(open.id, systemPrompt);
+}
+
+/** What the reader sees of a message right now, exactly. */
+export function rawText(message: Message): string {
+  return runFor(useChat.getState(), message.id)?.content.text ?? message.content;
+}
+
+/** The last message of a role in the conversation on display. */
+export function lastOf(role: Message['role']): Message | null {
+  const { open } = useChat.getState();
+  if (open === null) return null;
+  const id = open.path.findLast((candidate) => open.tree.byId[candidate]?.role === role);
+  return (id === undefined ? undefined : open.tree.byId[id]) ?? null;
+}

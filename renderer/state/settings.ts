@@ -1,0 +1,45 @@
+/** Settings as main keeps them, and what main says of the app. */
+import { create } from 'zustand';
+
+import { defaultSettings } from '../../main/contract/domain.ts';
+import type { AppInfo, Settings } from '../../main/contract/domain.ts';
+import type { ErrorInfo } from '../../main/contract/errors.ts';
+import type { Request } from '../../main/contract/ipc.ts';
+import { request } from '../bridge.ts';
+import { errorInfo } from './errors.ts';
+
+export interface SettingsState {
+  readonly settings: Settings;
+  readonly loaded: boolean;
+  readonly info: AppInfo | null;
+  readonly error: ErrorInfo | null;
+}
+
+export const useSettings = create<SettingsState>()(() => ({
+  settings: defaultSettings,
+  loaded: false,
+  info: null,
+  error: null,
+}));
+
+export const setSettings = (settings: Settings): void => useSettings.setState({ settings, loaded: true });
+
+export async function loadSettings(): Promise<void> {
+  try {
+    const [settings, info] = await Promise.all([request('settings.get', {}), request('app.info', {})]);
+    useSettings.setState({ settings, info, loaded: true });
+  } catch (thrown) {
+    useSettings.setState({ error: errorInfo(thrown) });
+  }
+}
+
+/** Shown at once; main's reply has the last word. */
+export async function updateSettings(patch: Request<'settings.update'>): Promise<void> {
+  const before = useSettings.getState().settings;
+  useSettings.setState({ settings: { ...before, ...patch } as Settings, error: null });
+  try {
+    setSettings(await request('settings.update', patch));
+  } catch (thrown) {
+    useSettings.setState({ settings: before, error: errorInfo(thrown) });
+  }
+}

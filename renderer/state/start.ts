@@ -1,0 +1,143 @@
+/** Connects main's events to the stores, and brings the page up: the only place that knows all stores. */
+import type { DownloadStatus, EngineStatus } from '../../main/contract/domain.ts';
+import type { Events } from '../../main/contract/ipc.ts';
+import { on, onConnection } from '../bridge.ts';
+import { flushSaves, newChat, openChat, sendPending, useChat } from './chat.ts';
+import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
+import { loadChats, setChats } from './chats.ts';
+import { loadDevices, loadModel, refreshEngine, setStatus, useEngine } from './engine.ts';
+import { frameQueue } from './frameQueue.ts';
+import { forgetTimings, publishLive, recordFrame, recordPaint } from './latency.ts';
+import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
+import { loadSettings, setSettings, updateSettings, useSettings } from './settings.ts';
+import { useUi } from './ui.ts';
+
+const lastChatKey = 'nemoflash.lastChat';
+const liveIntervalMs = 200;
+
+interface ReceivedFrame {
+  readonly frame: Events['chat.tokens'];
+  readonly receivedAt: number;
+}
+
+const wallNow = (): number => performance.timeOrigin + performance.now();
+
+/** Runs after the frame that is being prepared is on its way to the screen. */
+function afterPaint(callback: () => void): void {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => {
+    channel.port1.close();
+    callback();
+  };
+  channel.port2.postMessage(null);
+}
+
+function showFrames(batch: readonly ReceivedFrame[]): void {
+  useChat.setState((state) =>
+    reduceFrames(
+      state,
+      batch.map(({ frame }) => frame),
+    ),
+  );
+  afterPaint(() => {
+    const paintedAt = wallNow();
+    for (const { frame, receivedAt } of batch) recordPaint(frame.messageId, paintedAt - receivedAt);
+  });
+}
+
+function connectChat(): void {
+  const queue = frameQueue<ReceivedFrame>(showFrames);
+  let publishedAt = 0;
+  const publish = (): void => {
+    publishedAt = performance.now();
+    publishLive(Object.values(useChat.getState().runs).map((run) => run.messageId));
+  };
+  on('chat.prefill', (progress) => {
+    if (useChat.getState().runs[progress.generationId]?.prefill == null) forgetTimings(progress.messageId);
+    useChat.setState((state) => reducePrefill(state, progress));
+  });
+  on('chat.tokens', (frame) => {
+    if (useChat.getState().ended.includes(frame.generationId)) return;
+    const receivedAt = wallNow();
+    recordFrame(frame.messageId, frame.timings, receivedAt - frame.sentAt);
+    queue.push({ frame, receivedAt });
+    if (performance.now() - publishedAt >= liveIntervalMs) publish();
+  });
+  on('chat.finished', (finished) => {
+    queue.flush();
+    useChat.setState((state) => reduceFinished(state, finished));
+    publish();
+  });
+}
+
+/** A model that the user asked for goes into the engine as soon as it is there, if the engine is free. */
+async function loadWhenDone(status: DownloadStatus): Promise<void> {
+  if (status.state !== 'done' || useEngine.getState().status?.state !== 'empty') return;
+  const installed = await loadModels();
+  const model = installed.find((entry) => entry.repo === status.repo && entry.revision === status.revision);
+  const found = model ?? installed.find((entry) => entry.repo === status.repo);
+  if (found !== undefined) await loadInstalled(found.id);
+}
+
+/** Loads with the user's settings, and remembers the choice. */
+export async function loadInstalled(source: string): Promise<void> {
+  const { device, format, contextPositions } = useSettings.getState().settings;
+  const model = await loadModel({ source, device, format, contextPositions });
+  const installed = useModels.getState().installed.some((entry) => entry.id === source);
+  if (model !== null && installed) await updateSettings({ modelId: source });
+}
+
+async function loadAtStart(status: EngineStatus | null): Promise<void> {
+  if (status?.state !== 'empty' || status.lastError !== null) return;
+  const { settings, info } = useSettings.getState();
+  const { installed } = useModels.getState();
+  const remembered = installed.find((entry) => entry.id === settings.modelId) ?? installed[0];
+  const source = info?.startModel ?? remembered?.id;
+  if (source !== undefined) await loadInstalled(source);
+}
+
+async function openLastChat(): Promise<void> {
+  const chats = await loadChats();
+  const last = localStorage.getItem(lastChatKey);
+  const known = chats.find((chat) => chat.id === last) ?? chats.toSorted((a, b) => b.updatedAt - a.updatedAt)[0];
+  if (known === undefined || !(await openChat(known.id))) await newChat();
+}
+
+/** Everything the page shows is asked for again: at start and after the connection was lost. */
+async function refresh(first: boolean): Promise<void> {
+  const open = useChat.getState().open;
+  const chat = first || open === null ? openLastChat() : openChat(open.id).then(() => loadChats());
+  const [status] = await Promise.all([refreshEngine(), loadSettings(), loadModels(), loadDevices(), chat]);
+  if (first) await loadAtStart(status);
+}
+
+/** Called once, before the first render; nothing in it delays that. */
+export function start(): void {
+  on('engine.status', (status) => {
+    const wasReady = useEngine.getState().status?.state === 'ready';
+    setStatus(status);
+    if (status.state === 'ready' && !wasReady) void sendPending();
+  });
+  on('models.changed', setInstalled);
+  on('models.progress', (status) => {
+    const before = useModels.getState().downloads[status.repo]?.state;
+    setDownload(status);
+    if (before !== 'done') void loadWhenDone(status);
+  });
+  on('settings.changed', setSettings);
+  on('chats.changed', setChats);
+  connectChat();
+
+  useChat.subscribe((state, before) => {
+    if (state.open !== null && state.open.id !== before.open?.id) localStorage.setItem(lastChatKey, state.open.id);
+  });
+  window.addEventListener('pagehide', flushSaves);
+
+  let first = true;
+  onConnection((connection) => {
+    useUi.setState({ connection });
+    if (connection !== 'open') return;
+    void refresh(first);
+    first = false;
+  });
+}

@@ -1,0 +1,51 @@
+/** What is on display. What should be remembered lives in settings. */
+import { create } from 'zustand';
+
+export type Page = 'chat' | 'models' | 'dashboard' | 'settings';
+export type DrawerTab = 'sampling' | 'latency';
+
+export interface UiState {
+  readonly page: Page;
+  readonly drawerTab: DrawerTab;
+  readonly paletteOpen: boolean;
+  /** The answer the dashboard looks at; null: the newest one. */
+  readonly inspectedId: string | null;
+  /** Message whose text is being edited. */
+  readonly editingId: string | null;
+  /** Messages shown as raw text. */
+  readonly rawIds: readonly string[];
+  /** Message to scroll to, once. */
+  readonly revealId: string | null;
+  /** Narrow windows only, where rail and drawer lie over the page. */
+  readonly overlay: 'rail' | 'drawer' | null;
+  /** Counts requests to put the caret into the composer. */
+  readonly focusRequests: number;
+  readonly connection: 'connecting' | 'open' | 'lost' | 'refused';
+}
+
+export const useUi = create<UiState>()(() => ({
+  page: 'chat',
+  drawerTab: 'sampling',
+  paletteOpen: false,
+  inspectedId: null,
+  editingId: null,
+  rawIds: [],
+  revealId: null,
+  overlay: null,
+  focusRequests: 0,
+  connection: 'connecting',
+}));
+
+export const showPage = (page: Page): void => useUi.setState({ page, overlay: null });
+export const showDrawerTab = (drawerTab: DrawerTab): void => useUi.setState({ drawerTab });
+export const setPalette = (paletteOpen: boolean): void => useUi.setState({ paletteOpen });
+export const setEditing = (editingId: string | null): void => useUi.setState({ editingId });
+export const setOverlay = (overlay: UiState['overlay']): void => useUi.setState({ overlay });
+export const inspect = (inspectedId: string | null): void =>
+  useUi.setState({ inspectedId, page: 'dashboard', overlay: null });
+export const focusComposer = (): void =>
+  useUi.setState((state) => ({ page: 'chat', overlay: null, focusRequests: state.focusRequests + 1 }));
+export const toggleRaw = (id: string): void =>
+  useUi.setState(({ rawIds }) => ({
+    rawIds: rawIds.includes(id) ? rawIds.filter((raw) => raw !== id) : [...rawIds, id],
+  }));

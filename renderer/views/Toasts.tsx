@@ -1,0 +1,66 @@
+import { useEffect } from 'react';
+
+import { dismissFailure, openChat, useChat } from '../state/chat.ts';
+import { forgetRemoved, restoreChat, useChats } from '../state/chats.ts';
+import { useSettings } from '../state/settings.ts';
+import { useUi } from '../state/ui.ts';
+import { strings } from '../strings.ts';
+import { Button, IconButton } from '../ui/Button.tsx';
+import { Notice } from '../ui/Notice.tsx';
+
+const undoMs = 12_000;
+
+/** What must be seen on every page: a lost connection, what just failed, what can be undone. */
+export function Toasts() {
+  const connection = useUi((state) => state.connection);
+  const failure = useChat((state) => state.failure);
+  const listError = useChats((state) => state.error);
+  const settingsError = useSettings((state) => state.error);
+  const removed = useChats((state) => state.removed);
+  useEffect(() => {
+    if (removed === null) return undefined;
+    const timer = setTimeout(forgetRemoved, undoMs);
+    return () => clearTimeout(timer);
+  }, [removed]);
+
+  const down = connection === 'lost' || connection === 'refused';
+  return (
+    <div className="toasts">
+      {down && <Notice tone="bad">{strings.connection[connection]}</Notice>}
+      {!down && failure !== null && <Closable onClose={dismissFailure}>{failure.message}</Closable>}
+      {!down && listError !== null && (
+        <Closable onClose={() => useChats.setState({ error: null })}>{listError.message}</Closable>
+      )}
+      {!down && settingsError !== null && (
+        <Closable onClose={() => useSettings.setState({ error: null })}>{settingsError.message}</Closable>
+      )}
+      {removed !== null && (
+        <Notice
+          tone="plain"
+          actions={
+            <Button
+              look="link"
+              onClick={() =>
+                void restoreChat().then((id) => {
+                  if (id !== null) void openChat(id);
+                })
+              }
+            >
+              {strings.common.undo}
+            </Button>
+          }
+        >
+          {strings.rail.removed(removed.title === '' ? strings.rail.untitled : removed.title)}
+        </Notice>
+      )}
+    </div>
+  );
+}
+
+function Closable({ children, onClose }: { readonly children: string; readonly onClose: () => void }) {
+  return (
+    <Notice tone="bad" actions={<IconButton icon="close" label={strings.common.dismiss} onClick={onClose} />}>
+      {children}
+    </Notice>
+  );
+}

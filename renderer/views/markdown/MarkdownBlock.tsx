@@ -1,0 +1,101 @@
+/** One block of markdown or math. Raw HTML is shown as the text it is; links open outside; images are not fetched. */
+import { memo } from 'react';
+import type { ComponentProps, ReactNode } from 'react';
+import Markdown from 'react-markdown';
+import type { Components } from 'react-markdown';
+import rehypeKatex from 'rehype-katex';
+import remarkGfm from 'remark-gfm';
+import remarkMath from 'remark-math';
+
+import 'katex/dist/katex.min.css';
+
+import { strings } from '../../strings.ts';
+import { CodeBlock } from './CodeBlock.tsx';
+import { repairTableRows } from './tableRows.ts';
+import { remarkTex } from './texSyntax.ts';
+
+const remarkPlugins: ComponentProps<typeof Markdown>['remarkPlugins'] = [
+  [remarkGfm, { singleTilde: false }],
+  [remarkMath, { singleDollarTextMath: false }],
+  remarkTex,
+];
+const rehypePlugins: ComponentProps<typeof Markdown>['rehypePlugins'] = [
+  [rehypeKatex, { strict: 'ignore', trust: false, maxExpand: 200, maxSize: 20, errorColor: 'currentcolor' }],
+];
+
+/** Shape of the syntax nodes that components receive. */
+interface Syntax {
+  readonly tagName?: string;
+  readonly value?: string;
+  readonly properties?: { readonly className?: unknown };
+  readonly children?: readonly Syntax[];
+}
+
+const textOf = (node: Syntax): string => node.value ?? (node.children ?? []).map(textOf).join('');
+
+function languageOf(node: Syntax): string {
+  const classes = Array.isArray(node.properties?.className) ? node.properties.className.map(String) : [];
+  return classes.find((name) => name.startsWith('language-'))?.slice('language-'.length) ?? '';
+}
+
+function Pre({ node, children }: { readonly node?: unknown; readonly children?: ReactNode }) {
+  const code = (node as Syntax | undefined)?.children?.[0];
+  if (code?.tagName !== 'code') return <pre>{children}</pre>;
+  return <CodeBlock code={textOf(code).replace(/\n$/, '')} language={languageOf(code)} closed />;
+}
+
+const components: Components = {
+  a: ({ href, title, children }) => (
+    <a href={href} title={title ?? href} target="_blank" rel="noopener noreferrer">
+      {children}
+    </a>
+  ),
+  // Nothing is loaded from elsewhere: an image is a link to it.
+  img: ({ src, alt }) =>
+    typeof src === 'string' && src !== '' ? (
+      <a href={src} title={src} target="_blank" rel="noopener noreferrer">
+        {alt === undefined || alt === '' ? src : alt}
+      </a>
+    ) : (
+      <>{alt}</>
+    ),
+  pre: Pre,
+  table: ({ children }) => (
+    <div className="table-scroll" role="region" aria-label={strings.code.table} tabIndex={0}>
+      <table>{children}</table>
+    </div>
+  ),
+  input: ({ checked }) => (
+    <input type="checkbox" checked={checked === true} disabled aria-label={checked === true ? '☑' : '☐'} readOnly />
+  ),
+  h1: ({ children }) => <h3 className="heading-1">{children}</h3>,
+  h2: ({ children }) => <h4 className="heading-2">{children}</h4>,
+  h3: ({ children }) => <h5 className="heading-3">{children}</h5>,
+  h4: ({ children }) => <h6 className="heading-3">{children}</h6>,
+  h5: ({ children }) => <h6 className="heading-3">{children}</h6>,
+  h6: ({ children }) => <h6 className="heading-3">{children}</h6>,
+};
+
+/** A formula on its own, in the one notation that the parser takes for display at any place. */
+function displaySource(source: string): string {
+  const inner = source
+    .trim()
+    .replace(/^(\$\$|\\\[)/, '')
+    .replace(/(\$\$|\\\])$/, '');
+  return `$$\n${inner.trim()}\n$$`;
+}
+
+export const MarkdownBlock = memo(function MarkdownBlock(props: {
+  readonly source: string;
+  readonly kind: 'markdown' | 'math';
+  /** Link definitions from elsewhere in the message. */
+  readonly definitions: string;
+}) {
+  const { source, kind, definitions } = props;
+  const text = kind === 'math' ? displaySource(source) : repairTableRows(source);
+  return (
+    <Markdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components}>
+      {definitions !== '' && source.includes('[') ? `${text}\n\n${definitions}` : text}
+    </Markdown>
+  );
+});
