@@ -1,0 +1,162 @@
+/** From messages to token ids, per prompt format, and where checkpoints are worth keeping. */
+import type { PromptFormat } from '../contract/domain.ts';
+import { AppError, assertNever } from '../contract/errors.ts';
+import type { AnswerMemory } from './answerMemory.ts';
+import type { Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
+
+interface Piece {
+  readonly text: string;
+  /** What the assistant said; it may be known token by token. */
+  readonly isAnswer: boolean;
+  /** What comes before this piece is worth a checkpoint. */
+  readonly boundaryBefore: boolean;
+}
+
+/**
+ * Turns as on the model card, "User: …\nAssistant:", the system text first. A conversation that ends with an answer
+ * goes on with that answer.
+ */
+function modelCardPieces(messages: readonly PromptMessage[]): readonly Piece[] {
+  const pieces: Piece[] = [];
+  const add = (text: string, isAnswer: boolean, boundaryBefore: boolean) =>
+    pieces.push({ text, isAnswer, boundaryBefore: boundaryBefore && pieces.length > 0 });
+  messages.forEach(({ role, content }, index) => {
+    const before = index === 0 ? '' : '\n';
+    if (role === 'system') {
+      add(`${before}${content}`, false, true);
+    } else if (role === 'user') {
+      add(`${before}User: ${content}`, false, true);
+    } else {
+      add(`${before}Assistant:`, false, true);
+      add(content, true, false);
+    }
+  });
+  if (messages.at(-1)?.role !== 'assistant') add(messages.length === 0 ? 'Assistant:' : '\nAssistant:', false, true);
+  return pieces;
+}
+
+function piecesOf(messages: readonly PromptMessage[], format: PromptFormat): readonly Piece[] {
+  switch (format) {
+    case 'model-card':
+      return modelCardPieces(messages);
+    case 'raw':
+      return messages.map(({ role, content }, index) => ({
+        text: content,
+        isAnswer: role === 'assistant',
+        boundaryBefore: index > 0,
+      }));
+    default:
+      return assertNever(format);
+  }
+}
+
+/** The tokens that the tokenizer's post-processor puts in front of a text. */
+function leadingSpecialTokens(tokenizer: Tokenizer): Int32Array {
+  const bare = tokenizer.encode('a', { addSpecialTokens: false });
+  const decorated = tokenizer.encode('a', { addSpecialTokens: true });
+  const start = decorated.findIndex((_, index) => bare.every((token, offset) => decorated[index + offset] === token));
+  return decorated.slice(0, Math.max(0, start));
+}
+
+/** Tokens and boundaries as they grow. Text gathers until it must become tokens, so that words may span pieces. */
+class Builder {
+  readonly #tokenizer: Tokenizer;
+  readonly #tokens: number[] = [];
+  readonly #boundaries = new Set<number>();
+  #text = '';
+  // Lengths of #text, in characters, where a boundary is wanted.
+  #cuts: number[] = [];
+
+  constructor(tokenizer: Tokenizer, leading: Int32Array) {
+    this.#tokenizer = tokenizer;
+    this.#tokens.push(...leading);
+  }
+
+  addText(text: string): void {
+    this.#text += text;
+  }
+
+  addBoundary(): void {
+    if (this.#text === '') this.#mark(this.#tokens.length);
+    else this.#cuts.push(this.#text.length);
+  }
+
+  addTokens(tokens: Int32Array): void {
+    this.settle();
+    for (const token of tokens) this.#tokens.push(token);
+  }
+
+  /** Makes tokens of the text so far. */
+  settle(): Int32Array {
+    if (this.#text !== '') {
+      const encoded = this.#tokenizer.encode(this.#text, { addSpecialTokens: false });
+      this.#markCuts(encoded);
+      for (const token of encoded) this.#tokens.push(token);
+      this.#text = '';
+      this.#cuts = [];
+    }
+    return Int32Array.from(this.#tokens);
+  }
+
+  finish(): Prompt {
+    const tokens = this.settle();
+    this.#mark(tokens.length);
+    return { tokens, boundaries: [...this.#boundaries].sort((a, b) => a - b) };
+  }
+
+  /** A cut inside a token becomes a boundary before that token. */
+  #markCuts(encoded: Int32Array): void {
+    const ends = this.#cuts.map((cut) => Buffer.byteLength(this.#text.slice(0, cut)));
+    const lengths = Array.from(encoded, (token) => this.#tokenizer.bytes(token).length);
+    // A normaliser changed the text: lengths say nothing then.
+    if (lengths.reduce((sum, length) => sum + length, 0) !== Buffer.byteLength(this.#text)) return;
+    let bytes = 0;
+    let next = 0;
+    for (let index = 0; index < lengths.length; index += 1) {
+      const end = bytes + (lengths[index] ?? 0);
+      for (let cut = ends[next]; cut !== undefined && cut < end; cut = ends[next]) {
+        this.#mark(this.#tokens.length + index);
+        next += 1;
+      }
+      bytes = end;
+    }
+  }
+
+  #mark(count: number): void {
+    if (count > 0) this.#boundaries.add(count);
+  }
+}
+
+/**
+ * The prompt of a conversation. model-card puts the tokenizer's leading special tokens in front, raw does not, as
+ * trtllm-serve. Answers that this engine gave go in as the very tokens it gave, so that nothing is read twice.
+ */
+export function buildPrompt(
+  messages: readonly PromptMessage[],
+  format: PromptFormat,
+  tokenizer: Tokenizer,
+  answers: AnswerMemory,
+): Prompt {
+  const leading = format === 'model-card' ? leadingSpecialTokens(tokenizer) : new Int32Array(0);
+  const builder = new Builder(tokenizer, leading);
+  for (const { text, isAnswer, boundaryBefore } of piecesOf(messages, format)) {
+    if (boundaryBefore) builder.addBoundary();
+    const known = isAnswer && answers.mayKnow(text) ? answers.recall(builder.settle(), text) : null;
+    if (known === null) builder.addText(text);
+    else builder.addTokens(known);
+  }
+  return builder.finish();
+}
+
+/** Throws CONTEXT_FULL unless the prompt and at least one token of an answer have room. */
+export function checkRoom(prompt: Prompt, room: { readonly contextPositions: number; readonly metaTokens: number }): void {
+  const { contextPositions, metaTokens } = room;
+  const available = contextPositions - metaTokens;
+  if (prompt.tokens.length < available) return;
+  throw new AppError(
+    'CONTEXT_FULL',
+    `The conversation has ${prompt.tokens.length} tokens, and the context has room for ${Math.max(0, available - 1)} ` +
+      `before an answer (${contextPositions} positions, ${metaTokens} of them the model's own). ` +
+      'Start a new chat, shorten the text, or load the model with a larger context.',
+  );
+}
