@@ -320,6 +320,11 @@ export class ModelsService {
   }
 
   /** The hub.* routes. */
+  /** Where the hub is, for display. */
+  get hubEndpoint(): string {
+    return this.#hub.endpoint;
+  }
+
   readonly hub = {
     test: () => this.#testHub(),
     requests: (): readonly NetworkRequest[] => this.#log.list(),

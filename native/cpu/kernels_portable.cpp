@@ -6,6 +6,7 @@ namespace {
 
 #include "kernels/vector_portable.h"
 // Each part needs the ones before it.
+#include "kernels/codes.h"
 #include "kernels/dense.h"
 #include "kernels/elementwise.h"
 #include "kernels/panel_portable.h"
