@@ -28,7 +28,8 @@ function modelCardPieces(messages: readonly PromptMessage[]): readonly Piece[] {
       add(`${before}User: ${content}`, false, true);
     } else {
       add(`${before}Assistant:`, false, true);
-      add(content, true, false);
+      // The model itself begins with a space; an answer that came from elsewhere may not.
+      add(content === '' || /^\s/.test(content) ? content : ` ${content}`, true, false);
     }
   });
   if (messages.at(-1)?.role !== 'assistant') add(messages.length === 0 ? 'Assistant:' : '\nAssistant:', false, true);
