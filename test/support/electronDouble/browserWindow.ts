@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 
 import { app } from './app.ts';
+import type { CdpSession } from './cdp.ts';
 import { defaultSession } from './session.ts';
 import { DoubleWebContents } from './webContents.ts';
 
@@ -111,16 +112,20 @@ export async function watchTargets(): Promise<void> {
   const { browser } = app.chromium.connection;
   browser.on('Target.targetDestroyed', ({ targetId }) => windows.get(targetId)?.destroyed());
   browser.on('Target.attachedToTarget', ({ sessionId, targetInfo, waitingForDebugger }) => {
+    const popUp = app.chromium.connection.session(sessionId);
     const opener = windows.get(targetInfo.openerId ?? '');
-    if (opener !== undefined && !opener.webContents.allowsPopUp(targetInfo.url)) {
-      void browser.send('Target.closeTarget', { targetId: targetInfo.targetId }).catch(() => undefined);
-    } else if (waitingForDebugger) {
-      void app.chromium.connection
-        .session(sessionId)
-        .send('Runtime.runIfWaitingForDebugger')
-        .catch(() => undefined);
-    }
+    const settled = opener === undefined ? Promise.resolve() : settlePopUp(opener, popUp, targetInfo.targetId);
+    const resume = () => (waitingForDebugger ? popUp.send('Runtime.runIfWaitingForDebugger') : undefined);
+    // A target may be gone before it is settled; then nothing is left to do.
+    settled.then(resume).catch(() => undefined);
   });
   await browser.send('Target.setDiscoverTargets', { discover: true });
   await browser.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true, flatten: true });
+}
+
+async function settlePopUp(opener: BrowserWindow, popUp: CdpSession, targetId: string): Promise<void> {
+  if (await opener.webContents.allowsPopUp()) return;
+  // It may run for an instant while it closes: with nothing to load.
+  await popUp.send('Fetch.enable', { patterns: [{ urlPattern: '*' }] });
+  await app.chromium.connection.browser.send('Target.closeTarget', { targetId });
 }

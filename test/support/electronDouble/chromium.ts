@@ -17,8 +17,14 @@ export interface Chromium {
 export async function startChromium(): Promise<Chromium> {
   if (chromiumPath === null) throw new Error('The double needs Chromium.');
   const profile = mkdtempSync(path.join(tmpdir(), 'electron-double-'));
-  const flags = [...chromiumFlags, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
-  const child = spawn(chromiumPath, [...flags, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const flags = [
+    ...chromiumFlags,
+    '--headless',
+    '--no-startup-window',
+    '--remote-debugging-port=0',
+    `--user-data-dir=${profile}`,
+  ];
+  const child = spawn(chromiumPath, flags, { stdio: ['ignore', 'ignore', 'pipe'] });
   const close = (): void => {
     child.kill('SIGKILL');
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });

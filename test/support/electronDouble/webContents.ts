@@ -1,6 +1,6 @@
 /** WebContents over a Chromium target: worlds, messages, navigation, pop-ups, crashes. */
 import { randomUUID } from 'node:crypto';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 import type { CdpSession } from './cdp.ts';
@@ -52,6 +52,7 @@ export class DoubleWebContents extends EventEmitter {
   readonly #preload: string;
   readonly #frames = new Map<string, Frame>();
   readonly #contexts = new Map<number, Context>();
+  readonly #openings: ('allow' | 'deny')[] = [];
   #cdp: CdpSession | null = null;
   #openHandler: OpenHandler = () => ({ action: 'allow' });
   #deliver = '';
@@ -96,9 +97,14 @@ export class DoubleWebContents extends EventEmitter {
       const parent = frame.parentId === undefined ? null : (this.#frames.get(frame.parentId) ?? null);
       this.#frames.set(frame.id, { url: toElectron(frame.url), origin: originOf(frame.url), parent });
     });
+    cdp.on('Page.windowOpen', ({ url }) => {
+      this.#openings.push(this.#openHandler({ url: toElectron(url) }).action);
+      this.emit('double-window-open');
+    });
     cdp.on('Page.frameDetached', ({ frameId }) => this.#frames.delete(frameId));
     cdp.on('Page.loadEventFired', () => {
       this.emit('did-finish-load');
+      process.send?.({ type: 'loaded' });
       this.emit('ready-to-show');
     });
     cdp.on('Inspector.targetCrashed', () => this.emit('render-process-gone', {}, { reason: 'crashed', exitCode: 139 }));
@@ -129,9 +135,10 @@ export class DoubleWebContents extends EventEmitter {
     this.#evaluate(this.#isolatedContext(this.#mainFrameId), encode({ channel, value: args }));
   }
 
-  /** True when the pop-up may live. */
-  allowsPopUp(url: string): boolean {
-    return this.#openHandler({ url: toElectron(url) }).action === 'allow';
+  /** Whether the pop-up that was opened last (or is just being reported) may live: the handler's word. */
+  async allowsPopUp(): Promise<boolean> {
+    if (this.#openings.length === 0) await once(this, 'double-window-open');
+    return this.#openings.shift() === 'allow';
   }
 
   /** As if `frame` of this window had invoked a channel: what a page with a broken sandbox could do. */

@@ -1,0 +1,109 @@
+/** Starts the app's bundles under the double, in a process of their own, and joins the page they show. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+
+import { chromium } from 'playwright-core';
+import type { Page } from 'playwright-core';
+
+import { collectProblems, chromiumPath, needsChromium } from '../browser.ts';
+import { askBridge } from '../shells.ts';
+import type { Shell, ShellKind, StartOptions } from '../shells.ts';
+
+const root = path.resolve(import.meta.dirname, '..', '..', '..');
+
+/** What the double tells about the app: { type: 'shown' }, { type: 'openedOutside', url }, … */
+export type Told = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+export interface ElectronShell extends Shell {
+  readonly told: readonly Told[];
+  readonly log: () => string;
+  readonly exited: Promise<number | null>;
+  /** As if a frame of the window with this address had invoked a channel. Null: a frame that is gone. */
+  invokeAs(
+    frame: { url: string; origin: string; parent: object | null } | null,
+    channel: string,
+    ...args: unknown[]
+  ): Promise<unknown>;
+  pickFolder(folder: string | null): void;
+  signal(name: NodeJS.Signals): void;
+}
+
+function startProcess({ home, args = [], env = {} }: StartOptions) {
+  const child = fork(path.join(root, 'out', 'main', 'index.cjs'), ['--home', home, ...args], {
+    cwd: root,
+    execArgv: ['--import', path.join(import.meta.dirname, 'register.mjs'), '--disable-warning=ExperimentalWarning'],
+    execPath: process.execPath,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const told: Told[] = [];
+  let log = '';
+  child.on('message', (message) => told.push(message as Told));
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (log += String(data)));
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  return { child, told, log: () => log, exited };
+}
+
+async function waitFor(read: () => Told | undefined, running: ReturnType<typeof startProcess>): Promise<Told> {
+  for (;;) {
+    const found = read();
+    if (found !== undefined) return found;
+    if (running.child.exitCode !== null)
+      throw new Error(`The app ended with ${running.child.exitCode}:\n${running.log()}`);
+    await Promise.race([once(running.child, 'message'), running.exited]);
+  }
+}
+
+/** A start that is not expected to show a window: resolves with the exit code and what was told. */
+export async function startAndWait(options: StartOptions): Promise<{ code: number | null; told: readonly Told[] }> {
+  const { exited, told } = startProcess(options);
+  return { code: await exited, told };
+}
+
+export async function startElectronDouble(options: StartOptions): Promise<ElectronShell> {
+  const running = startProcess(options);
+  const { child, told, log, exited } = running;
+  const find = (type: string) => () => told.find((message) => message.type === type);
+  const { endpoint } = await waitFor(find('started'), running);
+  await waitFor(find('shown'), running);
+  const browser = await chromium.connectOverCDP(String(endpoint));
+  const page = browser
+    .contexts()
+    .flatMap((context) => context.pages())
+    .find((candidate) => candidate.url() !== 'about:blank') as Page;
+  let lastId = 0;
+  return {
+    page,
+    problems: collectProblems(page),
+    told,
+    log,
+    exited,
+    openedOutside: async () => told.filter(({ type }) => type === 'openedOutside').map(({ url }) => String(url)),
+    ask: (route, input) => askBridge(page, route, input),
+    async invokeAs(frame, channel, ...args) {
+      const id = (lastId += 1);
+      child.send({ type: 'invokeAs', id, frame, channel, args });
+      const answered = await waitFor(
+        () => told.find((message) => message.type === 'invoked' && message['id'] === id),
+        running,
+      );
+      return answered['answer'];
+    },
+    pickFolder: (folder) => void child.send({ type: 'pickFolder', folder }),
+    signal: (name) => void child.kill(name),
+    async close() {
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await exited;
+      clearTimeout(late);
+      await browser.close();
+    },
+  };
+}
+
+export const electronDouble: ShellKind = {
+  title: needsChromium("Electron's double"),
+  skipped: chromiumPath === null,
+  start: startElectronDouble,
+};
