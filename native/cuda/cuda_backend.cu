@@ -41,6 +41,12 @@ void check_sizes(const ModelPlan& plan) {
   if (plan.n_attention_layers > 0) need(c.n_heads * c.v_dim, 4, "the attention output width");
 }
 
+/// Nothing but the largest logit matters.
+bool is_plain_greedy(const Sampling& s) {
+  return s.temperature == 0 && s.repetition_penalty == 1 && s.frequency_penalty == 0 && s.presence_penalty == 0 &&
+         s.n_logprobs == 0 && s.logit_bias.empty() && s.allowed.empty();
+}
+
 }  // namespace
 
 template <class Work>
@@ -79,6 +85,9 @@ CudaBackend::CudaBackend(const ModelPlan& plan, const LoadOptions& options, cons
   host_slices_ = PinnedBuffer<DeviceSlice>(max_rows_ + logits_rows);
   host_tokens_ = PinnedBuffer<int>(max_rows_);
   host_row_ = PinnedBuffer<float>(plan.config.n_vocab);
+  greedy_partials_ = DeviceBuffer<float>(greedy_scratch);
+  greedy_counters_ = DeviceBuffer<int>::zeros(2);
+  choices_ = PinnedBuffer<GreedyChoice>(greedy_places);
 }
 
 CudaBackend::~CudaBackend() {
@@ -236,6 +245,7 @@ void CudaBackend::capture() {
   CUDA_CHECK(cudaStreamBeginCapture(*stream_, cudaStreamCaptureModeThreadLocal));
   try {
     nf::forward(plan_, *ops_, Batch{}, never_);
+    if (choosing_) choose(true);
   } catch (...) {
     (void)cudaStreamEndCapture(*stream_, &graph);
     if (graph) (void)cudaGraphDestroy(graph);
@@ -246,28 +256,108 @@ void CudaBackend::capture() {
   const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
   (void)cudaGraphDestroy(graph);
   CUDA_CHECK(error);
-  step_graph_ = GraphExec(executable);
+  (choosing_ ? greedy_step_graph_ : step_graph_) = GraphExec(executable);
 }
 
 /// One token through the model; the slot's logits are then on their way.
 void CudaBackend::step(int slot, int position, Token token) {
   const Slice slice{slot, position, std::span<const Token>(&token, 1), LogitsWanted::last};
   place(Batch{std::span<const Slice>(&slice, 1)});
-  if (use_graph_ && !ops_->tracing) {
-    if (!step_graph_) capture();
-    CUDA_CHECK(cudaGraphLaunch(step_graph_, *stream_));
-  } else {
-    if (ops_->tracing) ops_->begin_trace();
-    nf::forward(plan_, *ops_, Batch{}, never_);
-    if (ops_->tracing) ops_->end_trace();
-  }
+  launch_step();
   ++(*slots_)[slot].ring;
+}
+
+/// Launches the step that slices_[0] and tokens_[0] describe, with the choice behind it when choosing_.
+void CudaBackend::launch_step() {
+  if (use_graph_ && !ops_->tracing) {
+    GraphExec& graph = choosing_ ? greedy_step_graph_ : step_graph_;
+    if (!graph) capture();
+    CUDA_CHECK(cudaGraphLaunch(graph, *stream_));
+    return;
+  }
+  if (ops_->tracing) ops_->begin_trace();
+  nf::forward(plan_, *ops_, Batch{}, never_);
+  if (ops_->tracing) ops_->end_trace();
+  if (choosing_) choose(true);
+}
+
+void CudaBackend::choose(bool advance) {
+  choose_greedy(ops_->context(), {slices_.data(), tokens_.data(), plan_.config.n_vocab, advance, greedy_partials_.data(),
+                                  greedy_counters_.data(), choices_.device()});
+}
+
+/// Waits for a choice in mapped memory; the stream is asked now and then whether it has failed.
+GreedyChoice CudaBackend::await_choice(int number) {
+  const volatile GreedyChoice& place = choices_.data()[number % greedy_places];
+  for (int polls = 1; place.number != number; ++polls) {
+    if (polls % 4096 != 0) continue;
+    const cudaError_t state = cudaStreamQuery(*stream_);
+    if (state != cudaSuccess && state != cudaErrorNotReady) CUDA_CHECK(state);
+  }
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const GreedyChoice choice{place.token, place.logprob, number};
+  if (choice.token < 0) {
+    throw EngineError(ErrorCode::bad_model, "the model's output is not a number; its files may be damaged");
+  }
+  return choice;
+}
+
+/// Greedy decoding without a copy of the logits. When end tokens are ignored, steps are launched ahead of their tokens;
+/// otherwise each waits for the token before it, since a recurrent state cannot go back behind the end.
+std::size_t CudaBackend::decode_greedy(int slot, int position, Token pending, bool ignore_end, std::span<Step> out,
+                                       const StopFlag& stop, int& n_consumed) {
+  constexpr std::size_t n_ahead = 4;
+  static_assert(n_ahead < greedy_places);
+  const auto& end_tokens = plan_.config.end_tokens;
+  const std::size_t depth = ignore_end || end_tokens.empty() ? n_ahead : 1;
+  const bool has_pending = pending >= 0;
+  const Token first = has_pending ? pending : 0;
+  const Slice slice{slot, position, std::span<const Token>(&first, 1), LogitsWanted::last};
+  CUDA_CHECK(cudaMemsetAsync(greedy_counters_.data(), 0, 2 * sizeof(int), *stream_));
+  for (int i = 0; i < greedy_places; ++i) choices_.data()[i].number = 0;
+  if (has_pending || out.size() > 1) {
+    place(Batch{std::span<const Slice>(&slice, 1)});
+  } else {  // only the logits are read, and the slot may have no room for another position
+    host_slices_.data()[0] = slots_->slice(slot, 0, 0, 0);
+    CUDA_CHECK(cudaMemcpyAsync(slices_.data(), host_slices_.data(), sizeof(DeviceSlice), cudaMemcpyHostToDevice, *stream_));
+  }
+  std::size_t n_launched = 0, n = 0;
+  std::int64_t begun = now_ns();
+  choosing_ = true;
+  const auto not_choosing = std::unique_ptr<bool, void (*)(bool*)>(&choosing_, [](bool* flag) { *flag = false; });
+  while (n < out.size()) {
+    for (; n_launched < out.size() && n_launched < n + depth && !stop; ++n_launched) {
+      if (n_launched == 0 && !has_pending) {
+        choose(false);
+        continue;
+      }
+      launch_step();
+      ++(*slots_)[slot].ring;
+      ++n_consumed;
+    }
+    if (n == n_launched) break;  // stopped
+    const GreedyChoice choice = await_choice(static_cast<int>(n) + 1);
+    Step& step = out[n++];
+    step = Step{};
+    step.token = choice.token;
+    step.logprob = choice.logprob;
+    step.is_end = !ignore_end && std::find(end_tokens.begin(), end_tokens.end(), choice.token) != end_tokens.end();
+    step.stamp_ns = now_ns();
+    step.forward_ns = step.stamp_ns - begun;  // the choice is part of it
+    begun = step.stamp_ns;
+    if (step.is_end) break;
+  }
+  stream_->wait();
+  return n;
 }
 
 std::size_t CudaBackend::decode(int slot, int position, Token pending, const Sampling& sampling, const History& history,
                                 std::span<Step> out, const StopFlag& stop, int& n_consumed) {
   return guarded([&] {
     n_consumed = 0;
+    if (is_plain_greedy(sampling) && !ops_->tracing) {
+      return decode_greedy(slot, position, pending, sampling.ignore_end, out, stop, n_consumed);
+    }
     sampler_.begin(sampling, history);
     std::size_t n = 0;
     for (; n < out.size() && !stop; ++n) {

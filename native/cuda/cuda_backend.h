@@ -57,6 +57,11 @@ class CudaBackend final : public Backend {
   void head_of_batch();
   void capture();
   void step(int slot, int position, Token token);
+  void launch_step();
+  void choose(bool advance);
+  GreedyChoice await_choice(int number);
+  std::size_t decode_greedy(int slot, int position, Token pending, bool ignore_end, std::span<Step> out,
+                            const StopFlag&, int& n_consumed);
 
   const ModelPlan& plan_;
   DeviceFacts device_;
@@ -77,7 +82,12 @@ class CudaBackend final : public Backend {
   PinnedBuffer<float> host_row_;
   std::vector<Wanted> wanted_;
   std::vector<float> logits_;
-  GraphExec step_graph_;
+  GraphExec step_graph_;         // one step
+  GraphExec greedy_step_graph_;  // one step and the choice behind it
+  bool choosing_ = false;        // capture() and launch_step() put the choice behind the step
+  DeviceBuffer<float> greedy_partials_;
+  DeviceBuffer<int> greedy_counters_;
+  PinnedBuffer<GreedyChoice> choices_;
   Sampler sampler_;
   StopFlag never_{false};
 };

@@ -1,13 +1,16 @@
 // y = W f(x) for one to four rows of x: the bulk of a decode step.
 #include <algorithm>
 
+#include "codes.cuh"
 #include "device_code.cuh"
 #include "stages.h"
 
 namespace nf::cuda {
 namespace {
 
-constexpr int n_warps = 8, n_threads = n_warps * 32;
+constexpr int n_slices = 8;  // parts that the columns are cut into
+constexpr int n_teams = 1;   // sets of warps that take tiles in turn; two were measured and lost: see the lab log
+constexpr int n_warps = n_slices * n_teams, n_threads = n_warps * 32;
 constexpr int max_rows = 4;       // of x in one pass: with two bf16 parts each they fill the 8 rows of a fragment
 constexpr int tiles_per_flush = 16;
 constexpr int row_pad_bytes = 64;  // between rows of x in shared memory: keeps fragment reads free of bank conflicts
@@ -15,7 +18,7 @@ constexpr int row_pad_bytes = 64;  // between rows of x in shared memory: keeps 
 template <MatrixFormat F>
 struct Ring {
   static constexpr int units_per_stage = F == MatrixFormat::bf16 ? 1 : 3;
-  static constexpr int n_stages = F == MatrixFormat::bf16 ? 6 : F == MatrixFormat::int8 ? 4 : 6;
+  static constexpr int n_stages = F == MatrixFormat::int8 ? 4 : 6;
   static constexpr int stage_bytes = units_per_stage * unit_bytes(F);
   static constexpr int bytes = n_warps * n_stages * stage_bytes;
 };
@@ -40,7 +43,7 @@ struct MatvecArguments {
 
 /// What the block keeps in shared memory besides the ring and x.
 struct Shared {
-  float partial[tiles_per_flush][n_warps][max_rows][tile_rows];
+  float partial[tiles_per_flush][n_slices][max_rows][tile_rows];
   float squares[n_warps][max_rows];
   std::uint64_t barriers[n_warps][8];
 };
@@ -61,11 +64,12 @@ class WeightStream {
  public:
   __device__ WeightStream(const std::byte* data, const Share& share, int k, std::byte* ring, std::uint64_t* barriers)
       : data_(data), share_(share), units_(n_units(k)), ring_(ring), barriers_(shared_address(barriers)) {
-    const int warp = threadIdx.x / 32;
-    first_unit_ = units_ * warp / n_warps;
-    slice_ = units_ * (warp + 1) / n_warps - first_unit_;
+    const int slice = threadIdx.x / 32 % n_slices, team = threadIdx.x / 32 / n_slices;
+    first_unit_ = units_ * slice / n_slices;
+    slice_ = units_ * (slice + 1) / n_slices - first_unit_;
+    fetch_tile_ = team;
     per_tile_ = (slice_ + R::units_per_stage - 1) / R::units_per_stage;
-    n_stages_ = share.count() * per_tile_;
+    n_stages_ = (share.count() - team + n_teams - 1) / n_teams * per_tile_;
 #if __CUDA_ARCH__ >= 900
     if (threadIdx.x % 32 == 0) {
       for (int i = 0; i < R::n_stages; ++i) barrier_init(barriers_ + i * 8, 1);
@@ -74,10 +78,8 @@ class WeightStream {
       policy_ = read_once_policy();
     }
     __syncwarp();
-    for (int i = 0; i < R::n_stages; ++i) fetch();
-#else
-    for (int i = 0; i < R::n_stages - 1; ++i) fetch();
 #endif
+    for (int i = 0; i < R::n_stages; ++i) fetch();
   }
 
   __device__ int stages_per_tile() const { return per_tile_; }
@@ -89,7 +91,7 @@ class WeightStream {
 #if __CUDA_ARCH__ >= 900
     barrier_wait(barriers_ + place_ * 8, parity_);
 #else
-    cp_async_wait<R::n_stages - 2>();
+    cp_async_wait<R::n_stages - 1>();
     __syncwarp();
 #endif
     return ring_ + place_ * R::stage_bytes;
@@ -120,7 +122,7 @@ class WeightStream {
 #else
       for (int i = threadIdx.x % 32 * 16; i < n_bytes; i += 512) cp_async_16(to + i, from + i);
 #endif
-      if (++fetch_stage_ == per_tile_) fetch_stage_ = 0, ++fetch_tile_;
+      if (++fetch_stage_ == per_tile_) fetch_stage_ = 0, fetch_tile_ += n_teams;
       if (++fetch_place_ == R::n_stages) fetch_place_ = 0;
       ++n_fetched_;
     }
@@ -140,37 +142,6 @@ class WeightStream {
   std::uint32_t parity_ = 0;
   std::uint64_t policy_ = 0;
 };
-
-__device__ __forceinline__ std::uint32_t mask_or(std::uint32_t a, std::uint32_t mask, std::uint32_t bits) {
-  std::uint32_t result;
-  asm("lop3.b32 %0, %1, %2, %3, 0xEA;" : "=r"(result) : "r"(a), "r"(mask), "r"(bits));  // (a & mask) | bits
-  return result;
-}
-__device__ __forceinline__ std::uint32_t fma_bf16x2(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
-  std::uint32_t result;
-  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
-  return result;
-}
-constexpr std::uint32_t bf16_ones = 0x3f803f80u, bf16_minus_ones = 0xbf80bf80u;
-
-/// One 32-column granule: 8 codes of a row as four bf16 pairs, exact integers.
-__device__ __forceinline__ void int4_codes(std::uint32_t word, std::uint32_t (&pairs)[4]) {
-#pragma unroll
-  for (int p = 0; p < 4; ++p) {
-    // 0x4300 is 128 in bf16, whose last bit is worth 1: or-ing the nibble in adds it. 0xC308 is -(128 + 8).
-    pairs[p] = fma_bf16x2(mask_or(word >> (4 * p), 0x000f000fu, 0x43004300u), bf16_ones, 0xC308C308u);
-  }
-}
-__device__ __forceinline__ void int8_codes(std::uint32_t word, std::uint32_t& pair0, std::uint32_t& pair1) {
-#pragma unroll
-  for (int p = 0; p < 2; ++p) {
-    const std::uint32_t bytes = __byte_perm(word, word, p == 0 ? 0x1100 : 0x3322);  // each byte twice
-    // sign and 7 bits of magnitude: +-(128 + magnitude) - +-128
-    const std::uint32_t base = mask_or(bytes, 0x80008000u, 0x43004300u);
-    const std::uint32_t sum = mask_or(bytes, 0x807f807fu, 0x43004300u);
-    (p == 0 ? pair0 : pair1) = fma_bf16x2(base, bf16_minus_ones, sum);
-  }
-}
 
 /// sums (rows of x by rows 2 t, 2 t + 1 of the tile) += x[unit's columns] W[tile, unit's columns].
 /// `x`: this lane's row of x parts at the unit's first column plus 16 t bytes; null for the lanes beyond the rows.
@@ -298,7 +269,7 @@ __device__ void flush(const MatvecArguments& a, const Share& share, int first_ou
     const int r = i % tile_rows, row = i / tile_rows % a.n_rows, local = i / tile_rows / a.n_rows * group;
     float sum = 0, second = 0;
 #pragma unroll
-    for (int w = 0; w < n_warps; ++w) {
+    for (int w = 0; w < n_slices; ++w) {
       sum += shared.partial[local][w][row][r];
       if (group == 2) second += shared.partial[local + 1][w][row][r];
     }
@@ -344,7 +315,7 @@ __device__ void run(const MatvecArguments& a, const std::byte* data, const Share
   const int n_tiles = share.count();
   for (int done = 0; done < n_tiles; done += tiles_per_flush) {
     const int n = min(tiles_per_flush, n_tiles - done);
-    for (int i = 0; i < n; ++i) {
+    for (int i = warp / n_slices; i < n; i += n_teams) {
       float sums[4] = {};
       int unit = 0;
       for (int j = 0; j < stream.stages_per_tile(); ++j) {
@@ -358,7 +329,7 @@ __device__ void run(const MatvecArguments& a, const std::byte* data, const Share
       sums[0] += __shfl_xor_sync(full_warp, sums[0], 4);
       sums[1] += __shfl_xor_sync(full_warp, sums[1], 4);
       if (part % 2 == 0 && part / 2 < a.n_rows) {
-        *reinterpret_cast<float2*>(&shared.partial[i][warp][part / 2][lane % 4 * 2]) = make_float2(sums[0], sums[1]);
+        *reinterpret_cast<float2*>(&shared.partial[i][warp % n_slices][part / 2][lane % 4 * 2]) = make_float2(sums[0], sums[1]);
       }
     }
     flush(a, share, first_output, done, n, shared);
@@ -388,7 +359,8 @@ __global__ void __launch_bounds__(n_threads) matvec_kernel(MatvecArguments a) {
 }
 
 /// The same in float32 throughout: the reference. Block: 8 rows of W, one per warp, and one row of x, blockIdx.y.
-__global__ void __launch_bounds__(n_threads) matvec_f32_kernel(MatvecArguments a) {
+__global__ void __launch_bounds__(tile_rows * 32) matvec_f32_kernel(MatvecArguments a) {
+  constexpr int n_warps = tile_rows, n_threads = n_warps * 32;
   extern __shared__ __align__(16) float xs[];
   __shared__ float squares[n_warps];
   wait_for_earlier_kernels();
@@ -494,7 +466,7 @@ void matvec(const LaunchContext& context, const MatvecCall& call) {
   }
   const int n_blocks = w.main.n_tiles / (call.epilogue == Epilogue::gated ? 2 : 1);
   launch(context, matvec_f32_kernel, dim3(static_cast<unsigned>(n_blocks), static_cast<unsigned>(call.n_rows)),
-         n_threads, call.k * 4, a);
+         tile_rows * 32, call.k * 4, a);
 }
 
 void prepare_matvec(const DeviceFacts& device) {

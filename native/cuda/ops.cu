@@ -6,7 +6,7 @@
 namespace nf::cuda {
 
 CudaOps::Widths::Widths(const ModelPlan& plan)
-    : hidden(plan.config.hidden), projected(0), mixed(plan.config.hidden), ffn(0) {
+    : hidden(plan.config.hidden), projected(0), mixed(plan.config.hidden), ffn(0), input(0) {
   for (const Layer& layer : plan.layers) {
     int rows = 0;
     for (const Matrix& m : layer.in) rows += padded(m.n_out, tile_rows);
@@ -14,6 +14,7 @@ CudaOps::Widths::Widths(const ModelPlan& plan)
     mixed = std::max(mixed, layer.out.n_in);
     if (layer.has_ffn) ffn = std::max(ffn, padded(layer.ffn.up.n_out, tile_rows));
   }
+  input = padded(std::max({hidden, mixed, ffn}), unit_columns);
 }
 
 CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFacts& device, cudaStream_t stream, bool f32,
@@ -36,16 +37,20 @@ CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFact
     partials_ = DeviceBuffer<float>(attention_scratch(plan.config, n_splits_));
     arrivals_ = DeviceBuffer<int>::zeros(attention_arrivals(plan.config));
   }
+  if (!f32) {
+    narrow_ = DeviceBuffer<__nv_bfloat16>(std::int64_t{max_rows} * widths_.input);
+    prepare_gemm(device);
+  }
   prepare_matvec(device);
 }
 
-std::int64_t CudaOps::scratch_bytes(const ModelPlan& plan, const DeviceFacts& device, int max_rows, bool) {
+std::int64_t CudaOps::scratch_bytes(const ModelPlan& plan, const DeviceFacts& device, int max_rows, bool f32) {
   const Widths w(plan);
   std::int64_t floats = std::int64_t{max_rows} * (w.hidden + w.projected + w.mixed + w.ffn);
   if (plan.n_attention_layers > 0) {
     floats += attention_scratch(plan.config, attention_splits(device, plan.config)) + attention_arrivals(plan.config);
   }
-  return floats * 4;
+  return floats * 4 + (f32 ? 0 : std::int64_t{max_rows} * w.input * 2);
 }
 
 /// One matrix product of a stage: f(x) by W into y, for all rows of the batch.
@@ -79,7 +84,12 @@ void CudaOps::product(const Product& p) {
     call.y = p.y + first * std::int64_t{p.y_stride};
     call.y_stride = p.y_stride;
     call.n_valid = p.n_valid;
-    matvec(context_, call);
+    if (first >= batch.n_single && n >= gemm_rows && !f32_) {
+      prepare_rows(context_, call, narrow_.data());
+      gemm(context_, call, narrow_.data());
+    } else {
+      matvec(context_, call);
+    }
   };
   rows(0, batch.n_single);
   rows(batch.n_single, batch.n_rows - batch.n_single);

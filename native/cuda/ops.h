@@ -58,11 +58,11 @@ class CudaOps {
   std::vector<std::int64_t> stage_ns;
 
   const StateMap& states() const { return states_; }
-  float* x() const { return x_.data(); }
+  const LaunchContext& context() const { return context_; }
 
  private:
   struct Widths {
-    int hidden, projected, mixed, ffn;
+    int hidden, projected, mixed, ffn, input;
     explicit Widths(const ModelPlan&);
   };
   struct Product;
@@ -84,6 +84,7 @@ class CudaOps {
   LaunchContext context_;
   // Activations, float32: [max_rows, width].
   DeviceBuffer<float> x_, projected_, mixed_, ffn_;
+  DeviceBuffer<__nv_bfloat16> narrow_;  // rows as gemm() wants them
   DeviceBuffer<float> partials_;
   DeviceBuffer<int> arrivals_;
   std::vector<Event> trace_events_;

@@ -1,6 +1,8 @@
 // What flows between the stages: the descriptors that kernels read, and the launchers that ops.cu calls.
 #pragma once
 
+#include <cuda_bf16.h>
+
 #include <cstdint>
 
 #include "launch.h"
@@ -55,6 +57,15 @@ void matvec(const LaunchContext&, const MatvecCall&);
 /// Once per device, before the first matvec: raises shared memory limits.
 void prepare_matvec(const DeviceFacts&);
 
+// ---- matrix times matrix: slices of several tokens -------------------------------------------------------------------
+
+/// out [n_rows, padded k] bf16 = prologue of x, rounded once.
+void prepare_rows(const LaunchContext&, const MatvecCall&, __nv_bfloat16* out);
+/// Y = X W^T for many rows; the call's x is what prepare_rows() made of it. Not for f32 weights, nor logits.
+void gemm(const LaunchContext&, const MatvecCall&, const __nv_bfloat16* x);
+void prepare_gemm(const DeviceFacts&);
+constexpr int gemm_rows = 32;  // rows from which gemm() is faster than passes of matvec()
+
 // ---- embedding -----------------------------------------------------------------------------------------------------
 
 /// x[row] = the token's row of the embedding, or of the memory tokens for ids from n_vocab on.
@@ -101,6 +112,28 @@ struct WindowCall {
   int window_channels, first_channel;
 };
 void advance_windows(const LaunchContext&, const WindowCall&);
+
+// ---- sampling ------------------------------------------------------------------------------------------------------
+
+/// A greedy choice, written by the device into mapped memory; `number` last.
+struct GreedyChoice {
+  int token;  // -1: a logit was not a number
+  float logprob;
+  int number;  // of the choice since the counter was cleared, from 1
+};
+constexpr int greedy_places = 64;  // choices are written to places[number % greedy_places]
+
+struct GreedyCall {
+  DeviceSlice* slice;  // whose logits; with `advance`, moved on by the token just consumed
+  int* token;          // where the next step reads its token
+  int n_vocab;
+  bool advance;
+  float* partials;  // greedy_scratch floats
+  int* counters;    // arrivals, choices made; zero at the start
+  GreedyChoice* places;
+};
+constexpr int greedy_scratch = 128 * 3;
+void choose_greedy(const LaunchContext&, const GreedyCall&);
 
 // ---- attention -----------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,11 @@ struct Registration {
 
 struct Abandoned {};  // thrown by REQUIRE
 
+/// Thrown by a test that cannot run on this machine: reported by name, counted neither as passed nor as failed.
+struct Skipped {
+  std::string reason;
+};
+
 inline void report(const char* file, int line, const std::string& what) {
   ++result().n_failures_of_case;
   std::fprintf(stderr, "%s:%d: %s: %s\n", file, line, result().running, what.c_str());
@@ -60,6 +65,9 @@ inline int run_all(const std::string& filter) {
     try {
       test.body();
     } catch (const Abandoned&) {
+    } catch (const Skipped& skipped) {
+      std::printf("SKIPPED %s: %s\n", test.name, skipped.reason.c_str());
+      continue;
     } catch (const std::exception& error) {
       report(__FILE__, __LINE__, std::string("unexpected exception: ") + error.what());
     }
