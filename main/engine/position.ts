@@ -50,7 +50,11 @@ export class Position {
     const goesOn = canGoOn && here.length >= (kept?.tokens.length ?? 0);
     const reusedTokens = goesOn ? here.length : (kept?.tokens.length ?? 0);
     return {
-      ...(goesOn ? { start: 'current' } : kept ? { start: 'checkpoint', checkpoint: kept.checkpoint } : { start: 'empty' }),
+      ...(goesOn
+        ? { start: 'current' }
+        : kept
+          ? { start: 'checkpoint', checkpoint: kept.checkpoint }
+          : { start: 'empty' }),
       saveFirst: !goesOn && here !== null && here.length > 0 && !this.#pool.has(here),
       reusedTokens,
       tokens: prompt.tokens.slice(reusedTokens),

@@ -150,7 +150,10 @@ export function buildPrompt(
 }
 
 /** Throws CONTEXT_FULL unless the prompt and at least one token of an answer have room. */
-export function checkRoom(prompt: Prompt, room: { readonly contextPositions: number; readonly metaTokens: number }): void {
+export function checkRoom(
+  prompt: Prompt,
+  room: { readonly contextPositions: number; readonly metaTokens: number },
+): void {
   const { contextPositions, metaTokens } = room;
   const available = contextPositions - metaTokens;
   if (prompt.tokens.length < available) return;

@@ -1,0 +1,308 @@
+/** The engine's states and its queue; what one run does is in generation.ts. Knows no shell, no network, no chat. */
+import { totalmem } from 'node:os';
+import path from 'node:path';
+
+import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
+import { AppError, assertNever } from '../contract/errors.ts';
+import { loadAddon } from './addon.ts';
+import type { Addon, NativeModel, NativeSession, StopFlag } from './addon.ts';
+import { AnswerMemory } from './answerMemory.ts';
+import { CheckpointPool } from './checkpointPool.ts';
+import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
+import { toAppError } from './engineError.ts';
+import { cancelledResult, generate } from './generation.ts';
+import { planLoad, weightBytesOf } from './loadPlan.ts';
+import { Position } from './position.ts';
+import { buildPrompt, checkRoom } from './prompt.ts';
+import { RunQueue } from './runQueue.ts';
+import { openTokenizer } from './tokenizer.ts';
+
+/** Events and errors worth a line; main/log.ts fits. */
+export interface EngineLog {
+  info(event: string, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
+  error(event: string, error: unknown): void;
+}
+
+export interface EngineServiceOptions {
+  /** The folder of a source, or synthetic:NAME as it is; throws NOT_FOUND. Default: sources are folders. */
+  readonly resolve?: (source: string) => Promise<string>;
+  /** Where quantised weights are kept; none: nowhere. */
+  readonly cacheFolder?: string;
+  /** For checkpoints of conversations. Default: a sixteenth of the machine's memory. */
+  readonly checkpointBytes?: number;
+  /** Made-up words for a model folder that has no tokenizer, instead of TOKENIZER_MISSING. */
+  readonly standInTokenizer?: boolean;
+  readonly log?: EngineLog;
+}
+
+/** Everything that goes when the model goes. */
+interface Loaded {
+  readonly request: LoadRequest;
+  readonly model: LoadedModel;
+  readonly native: NativeModel;
+  readonly session: NativeSession;
+  readonly tokenizer: Tokenizer | AppError;
+  readonly pool: CheckpointPool;
+  readonly position: Position;
+  readonly answers: AnswerMemory;
+  /** Aborted when the model has to go: stops what runs and what waits. */
+  readonly closing: AbortController;
+}
+
+const maxWaiting = 32;
+const empty: EngineStatus = { state: 'empty', lastError: null };
+
+class NativeEngineService implements EngineService {
+  readonly #options: EngineServiceOptions;
+  readonly #listeners = new Set<(status: EngineStatus) => void>();
+  readonly #queue = new RunQueue(maxWaiting, () => this.#publishCounts());
+  #status: EngineStatus = empty;
+  #addon: Addon | null = null;
+  #loaded: Loaded | null = null;
+  #loadStop: StopFlag | null = null;
+  // Loads and unloads, one after another.
+  #change: Promise<unknown> = Promise.resolve();
+  #isDisposed = false;
+
+  constructor(options: EngineServiceOptions) {
+    this.#options = options;
+  }
+
+  get status(): EngineStatus {
+    return this.#status;
+  }
+
+  onStatus(listener: (status: EngineStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async devices(): Promise<DeviceReport> {
+    return this.#native().devices();
+  }
+
+  load(request: LoadRequest): Promise<LoadedModel> {
+    this.#loadStop?.set();
+    return this.#afterChanges(async () => {
+      if (this.#isDisposed) throw new AppError('NO_MODEL', 'The engine has been shut down.');
+      await this.#release();
+      return this.#load(request);
+    });
+  }
+
+  cancelLoad(): void {
+    this.#loadStop?.set();
+  }
+
+  unload(): Promise<void> {
+    this.#loadStop?.set();
+    return this.#afterChanges(async () => {
+      await this.#release();
+      this.#setStatus(empty);
+    });
+  }
+
+  tokenizer(): Tokenizer {
+    const { tokenizer } = this.#ready();
+    if (tokenizer instanceof AppError) throw tokenizer;
+    return tokenizer;
+  }
+
+  prompt(messages: readonly PromptMessage[], format: PromptFormat): Prompt {
+    const { model, answers } = this.#ready();
+    const prompt = buildPrompt(messages, format, this.tokenizer(), answers);
+    checkRoom(prompt, model);
+    return prompt;
+  }
+
+  async generate(request: GenerateRequest): Promise<GenerateResult> {
+    const loaded = this.#ready();
+    const addon = this.#native();
+    const submittedNs = addon.nowNs();
+    const tokenizer = this.tokenizer();
+    checkPrompt(request.prompt, loaded.model);
+    const signals = request.signal ? [request.signal, loaded.closing.signal] : [loaded.closing.signal];
+    const signal = AbortSignal.any(signals);
+    const { session, model, position, answers } = loaded;
+    try {
+      const generation = await this.#queue.run(signal, () =>
+        generate(request, { addon, session, model, tokenizer, position, signal, submittedNs }),
+      );
+      if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
+      const { textTokens, ...result } = generation;
+      if (!request.ignoreEnd) answers.remember(request.prompt.tokens, result.text, textTokens);
+      return result;
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.code === 'DEVICE_LOST') this.#lose(loaded, error);
+      if (error.code === 'INTERNAL') this.#options.log?.error('generation', error);
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await this.unload();
+  }
+
+  #afterChanges<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#change.then(change);
+    this.#change = result.catch(() => undefined);
+    return result;
+  }
+
+  async #load(request: LoadRequest): Promise<LoadedModel> {
+    this.#setStatus({ state: 'loading', request, phase: 'reading', doneBytes: 0, totalBytes: 0 });
+    try {
+      const loaded = await this.#open(request);
+      this.#loaded = loaded;
+      this.#setStatus({ state: 'ready', model: loaded.model, running: 0, queued: 0 });
+      const { device, format, contextPositions, loadNs } = loaded.model;
+      this.#options.log?.info('model loaded', { device, format, contextPositions, loadMs: Math.round(loadNs / 1e6) });
+      return loaded.model;
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.code === 'INTERNAL') this.#options.log?.error('load', error);
+      this.#setStatus({ state: 'empty', lastError: error.code === 'CANCELLED' ? null : error.info });
+      throw error;
+    } finally {
+      this.#loadStop = null;
+    }
+  }
+
+  async #open(request: LoadRequest): Promise<Loaded> {
+    const addon = this.#native();
+    const stop = new addon.StopFlag();
+    this.#loadStop = stop;
+    const startedNs = addon.nowNs();
+    const source = (await this.#options.resolve?.(request.source)) ?? request.source;
+    const plan = planLoad(request, await addon.devices(), weightBytesOf(source));
+    const cacheDir = this.#options.cacheFolder ?? '';
+    const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, (progress) =>
+      this.#setStatus({ state: 'loading', request, ...progress }),
+    );
+    try {
+      const session = await native.createSession({ maxPositions: native.info.contextPositions });
+      const tokenizer = this.#openTokenizer(source, native);
+      const model = describe(request, source, native, addon.nowNs() - startedNs);
+      const pool = new CheckpointPool(this.#options.checkpointBytes ?? totalmem() / 16);
+      const position = new Position(pool, model.metaTokens);
+      return {
+        ...{ request, model, native, session, tokenizer, pool, position },
+        answers: new AnswerMemory(),
+        closing: new AbortController(),
+      };
+    } catch (error) {
+      native.dispose();
+      throw error;
+    }
+  }
+
+  /** A model without a tokenizer can be loaded; the error comes when text has to become tokens. */
+  #openTokenizer(source: string, { info }: NativeModel): Tokenizer | AppError {
+    try {
+      const { vocab, endTokens } = info;
+      return openTokenizer({ source, vocab, endTokens, standIn: this.#options.standInTokenizer });
+    } catch (error) {
+      return toAppError(error);
+    }
+  }
+
+  /** Stops what runs, and gives the model back. */
+  async #release(): Promise<void> {
+    const loaded = this.#loaded;
+    if (loaded === null) return;
+    loaded.closing.abort();
+    await this.#queue.whenIdle();
+    this.#discard(loaded);
+  }
+
+  #discard(loaded: Loaded): void {
+    if (this.#loaded === loaded) this.#loaded = null;
+    loaded.pool.clear();
+    loaded.session.dispose();
+    loaded.native.dispose();
+  }
+
+  /** The GPU is gone. Nothing goes on elsewhere by itself: loading again is the user's decision. */
+  #lose(loaded: Loaded, error: AppError): void {
+    if (this.#loaded !== loaded) return;
+    loaded.closing.abort();
+    this.#discard(loaded);
+    this.#options.log?.error('device lost', error);
+    this.#setStatus({ state: 'lost', request: loaded.request, error: error.info });
+  }
+
+  #ready(): Loaded {
+    const loaded = this.#loaded;
+    if (loaded !== null && !loaded.closing.signal.aborted) return loaded;
+    switch (this.#status.state) {
+      case 'loading':
+        throw new AppError('MODEL_LOADING', 'The model is still loading. Try again in a moment.', { retryable: true });
+      case 'lost':
+        throw new AppError('DEVICE_LOST', this.#status.error.message);
+      case 'ready':
+      case 'empty':
+        throw new AppError('NO_MODEL', 'No model is loaded. Choose one first.');
+      default:
+        return assertNever(this.#status);
+    }
+  }
+
+  #native(): Addon {
+    this.#addon ??= loadAddon();
+    return this.#addon;
+  }
+
+  #publishCounts(): void {
+    if (this.#status.state !== 'ready') return;
+    this.#setStatus({ ...this.#status, running: this.#queue.running, queued: this.#queue.queued });
+  }
+
+  #setStatus(status: EngineStatus): void {
+    this.#status = status;
+    for (const listener of this.#listeners) listener(status);
+  }
+}
+
+function checkPrompt(prompt: Prompt, model: LoadedModel): void {
+  if (prompt.tokens.length === 0) {
+    throw new AppError('BAD_ARGUMENT', 'The prompt is empty. Write something first.');
+  }
+  if (!prompt.tokens.every((token) => token >= 0 && token < model.vocab)) {
+    throw new AppError('BAD_ARGUMENT', `The prompt has token ids outside 0 to ${model.vocab - 1}.`);
+  }
+  checkRoom(prompt, model);
+}
+
+/** `synthetic:tiny` and folders by their last part, installed models by their repository's. */
+function nameOf(source: string): string {
+  return source.startsWith('synthetic:') ? source : path.basename(source).replace(/@.*$/, '');
+}
+
+function describe(request: LoadRequest, source: string, { info }: NativeModel, loadNs: number): LoadedModel {
+  return {
+    source: request.source,
+    name: nameOf(request.source),
+    device: info.device,
+    deviceIndex: info.deviceIndex,
+    deviceName: info.deviceName,
+    format: info.format,
+    threads: info.threads,
+    parameters: info.parameters,
+    layers: info.layers,
+    vocab: info.vocab,
+    metaTokens: info.metaTokens,
+    trainedPositions: info.trainedPositions > 0 ? info.trainedPositions : null,
+    contextPositions: info.contextPositions,
+    weightBytes: info.weightBytes,
+    stateBytes: info.stateBytes,
+    kvBytesPerPosition: info.kvBytesPerPosition,
+    loadNs,
+    synthetic: source.startsWith('synthetic:'),
+  };
+}
+
+export function createEngineService(options: EngineServiceOptions = {}): EngineService {
+  return new NativeEngineService(options);
+}
