@@ -42,6 +42,8 @@ const samplingNames: Readonly<Record<SamplingNumber, { readonly label: string; r
   maxNewTokens: { label: 'Longest answer', help: 'The answer is cut after this many tokens; you can continue it.' },
 };
 
+const tokenCount = (n: number): string => (n === 1 ? '1 token' : `${count(n)} tokens`);
+
 export const strings = {
   app: { name: 'Nemoflash', tagline: 'Private, offline, fast' },
 
@@ -118,6 +120,7 @@ export const strings = {
     formatTrades,
     synthetic: 'Made-up weights: the answers are noise, the speed is real.',
     details: (parts: readonly string[]) => parts.join(' · '),
+    loadTime: (time: string) => `loaded in ${time}`,
     threads: (n: number) => `${n} threads`,
     memory: (size: number) => `${bytesText(size)} of weights`,
     noGpu: 'No GPU in use',
@@ -187,7 +190,7 @@ export const strings = {
     placeholderNoModel: 'Write already, it is sent when a model is ready',
     send: 'Send',
     stop: 'Stop',
-    tokens: (n: number) => `${count(n)} tokens`,
+    tokens: tokenCount,
     hint: 'Enter sends, Shift+Enter breaks the line',
     tooLong: (limit: number) => `A message may have ${count(limit)} characters at most.`,
   },
@@ -204,7 +207,7 @@ export const strings = {
   strip: {
     ttft: 'TTFT',
     itl: 'ITL',
-    tokens: (n: number) => `${count(n)} tokens`,
+    tokens: tokenCount,
     reused: (reused: number, prompt: number) => `reused ${count(reused)} of ${count(prompt)}`,
     open: 'Open the latency dashboard on this answer',
   },
@@ -357,6 +360,7 @@ export const strings = {
     itlHelp: 'Inter-token latency: the gap between one token and the next. 99 of 100 gaps are shorter than this.',
     prefill: 'Prefill speed',
     prefillHelp: 'New prompt tokens read per second; reused tokens do not count.',
+    steady: (value: string) => `${value} in every answer of this chat`,
     spread: (low: string, high: string) => `${low} to ${high} in this chat`,
     only: 'first answer in this chat',
     chart: 'Inter-token latency, one dot per token',

@@ -137,7 +137,7 @@ export async function switchVersion(messageId: string, step: -1 | 1): Promise<vo
   if (target === undefined) return;
   useChat.setState((state) => reduceVersion(state, target));
   const leafId = useChat.getState().open?.leafId;
-  if (leafId != null) await request('chats.update', { chatId: open.id, leafId }).catch(fail);
+  if (typeof leafId === 'string') await request('chats.update', { chatId: open.id, leafId }).catch(fail);
 }
 
 const saveDelayMs = 400;

@@ -53,7 +53,8 @@ function connectChat(): void {
     publishLive(Object.values(useChat.getState().runs).map((run) => run.messageId));
   };
   on('chat.prefill', (progress) => {
-    if (useChat.getState().runs[progress.generationId]?.prefill == null) forgetTimings(progress.messageId);
+    const known = useChat.getState().runs[progress.generationId];
+    if ((known?.prefill ?? null) === null) forgetTimings(progress.messageId);
     useChat.setState((state) => reducePrefill(state, progress));
   });
   on('chat.tokens', (frame) => {

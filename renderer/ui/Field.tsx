@@ -1,6 +1,8 @@
 import { useId } from 'react';
 import type { ReactNode } from 'react';
 
+import { Icon } from './Icon.tsx';
+
 /** A label, the control it names, and a sentence about it. */
 export function Field(props: {
   readonly label: string;
@@ -8,7 +10,7 @@ export function Field(props: {
   readonly error?: string | null;
   readonly children: (ids: { readonly id: string; readonly helpId: string }) => ReactNode;
 }) {
-  const { label, help, error, children } = props;
+  const { label, help, error = null, children } = props;
   const id = useId();
   const helpId = `${id}-help`;
   return (
@@ -17,8 +19,8 @@ export function Field(props: {
         {label}
       </label>
       {children({ id, helpId })}
-      {(help !== undefined || error != null) && (
-        <p id={helpId} className={error != null ? 'field-help field-error' : 'field-help'}>
+      {(help !== undefined || error !== null) && (
+        <p id={helpId} className={error !== null ? 'field-help field-error' : 'field-help'}>
           {error ?? help}
         </p>
       )}
@@ -42,22 +44,25 @@ export function SelectField<T extends string>(props: {
   return (
     <Field label={label} {...(help === undefined ? {} : { help })}>
       {({ id, helpId }) => (
-        <select
-          id={id}
-          className="input select"
-          aria-describedby={helpId}
-          value={value}
-          onChange={(change) => {
-            const option = options.find((entry) => entry.value === change.target.value);
-            if (option !== undefined) onChange(option.value);
-          }}
-        >
-          {options.map((option) => (
-            <option key={option.value} value={option.value}>
-              {option.label}
-            </option>
-          ))}
-        </select>
+        <span className="select-box">
+          <select
+            id={id}
+            className="input select"
+            aria-describedby={helpId}
+            value={value}
+            onChange={(change) => {
+              const option = options.find((entry) => entry.value === change.target.value);
+              if (option !== undefined) onChange(option.value);
+            }}
+          >
+            {options.map((option) => (
+              <option key={option.value} value={option.value}>
+                {option.label}
+              </option>
+            ))}
+          </select>
+          <Icon name="down" />
+        </span>
       )}
     </Field>
   );

@@ -12,9 +12,11 @@ export function ChatList() {
   const chats = useChats((state) => state.chats);
   const loaded = useChats((state) => state.loaded);
   const searching = useChats((state) => state.hits !== null);
+  // Groups are by day: a list from this morning is renewed with the next change.
+  const [now] = useState(() => Date.now());
   if (searching) return null;
   if (loaded && chats.length === 0) return <p className="rail-note">{strings.rail.noChats}</p>;
-  return groupChats(chats, Date.now()).map(({ group, chats: members }) => (
+  return groupChats(chats, Math.max(now, ...chats.map((chat) => chat.updatedAt))).map(({ group, chats: members }) => (
     <section key={group} aria-label={strings.rail.groups[group]}>
       <h2 className="rail-group">{strings.rail.groups[group]}</h2>
       <ul role="list">

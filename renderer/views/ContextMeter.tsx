@@ -10,8 +10,8 @@ function measuredTokens(state: ChatState): number {
   const { open } = state;
   if (open === null) return 0;
   for (const id of open.path.toReversed()) {
-    const stats = open.tree.byId[id]?.stats;
-    if (stats != null) return stats.promptTokens + stats.outputTokens;
+    const stats = open.tree.byId[id]?.stats ?? null;
+    if (stats !== null) return stats.promptTokens + stats.outputTokens;
   }
   return 0;
 }

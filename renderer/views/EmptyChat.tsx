@@ -19,9 +19,7 @@ export function EmptyChat() {
           <h2 className="empty-name">{status.model.name}</h2>
           <p className="soft">
             {status.model.deviceName} · {status.model.format} ·{' '}
-            <span className="figures">
-              {measured === null ? strings.empty.notMeasured : strings.empty.measured(rateText(measured))}
-            </span>
+            {measured === null ? strings.empty.notMeasured : strings.empty.measured(rateText(measured))}
           </p>
           {status.model.synthetic && <p className="empty-synthetic">{strings.model.synthetic}</p>}
         </>

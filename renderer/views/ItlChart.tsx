@@ -8,7 +8,7 @@ import { count, durationText } from '../format.ts';
 import { strings } from '../strings.ts';
 
 const height = 168;
-const inset = { left: 56, right: 12, top: 12, bottom: 22 };
+const inset = { left: 68, right: 40, top: 12, bottom: 26 };
 
 interface Colours {
   readonly dot: string;
@@ -60,7 +60,7 @@ function drawGaps(canvas: HTMLCanvasElement, gaps: Float64Array): void {
   if (percentiles === null) return;
   const plotWidth = width - inset.left - inset.right;
   const plotHeight = height - inset.top - inset.bottom;
-  const top = roundUp(percentiles.max * 1.02);
+  const top = roundUp(percentiles.max);
   const y = (value: number): number => inset.top + plotHeight * (1 - value / top);
   const x = (index: number): number => inset.left + (plotWidth * (index + 0.5)) / gaps.length;
 
@@ -78,9 +78,9 @@ function drawGaps(canvas: HTMLCanvasElement, gaps: Float64Array): void {
     context.fillText(share === 0 ? '0' : durationText(top * share), inset.left - 8, at);
   }
   context.textBaseline = 'alphabetic';
-  context.fillText(count(gaps.length + 1), width - inset.right, height - 6);
+  context.fillText(count(gaps.length + 1), width - inset.right, height - 8);
   context.textAlign = 'left';
-  context.fillText('2', inset.left, height - 6);
+  context.fillText('2', inset.left, height - 8);
 
   const radius = gaps.length > 400 ? 1 : 1.75;
   for (let i = 0; i < gaps.length; i += 1) {
@@ -93,17 +93,20 @@ function drawGaps(canvas: HTMLCanvasElement, gaps: Float64Array): void {
   context.setLineDash([4, 4]);
   context.strokeStyle = colours.text;
   context.fillStyle = colours.text;
-  for (const [name, value] of [
-    ['p50', percentiles.p50],
-    ['p99', percentiles.p99],
+  // Beside the plot; names of lines that lie close together move apart.
+  const apart = Math.max(0, 14 - (y(percentiles.p50) - y(percentiles.p99))) / 2;
+  context.textAlign = 'left';
+  context.textBaseline = 'middle';
+  for (const [name, value, shift] of [
+    ['p50', percentiles.p50, apart],
+    ['p99', percentiles.p99, -apart],
   ] as const) {
     const at = Math.round(y(value)) + 0.5;
     context.beginPath();
     context.moveTo(inset.left, at);
     context.lineTo(width - inset.right, at);
     context.stroke();
-    context.textAlign = 'right';
-    context.fillText(name, width - inset.right, at - 4);
+    context.fillText(name, width - inset.right + 6, at + shift);
   }
   context.setLineDash([]);
 }

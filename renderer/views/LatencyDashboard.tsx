@@ -160,13 +160,10 @@ function Big({
   readonly history: readonly number[];
 }) {
   const figure = value === null ? null : entry.figure(value);
-  const spread =
-    history.length < 2
-      ? strings.latency.only
-      : strings.latency.spread(
-          figureText(entry.figure(Math.min(...history))),
-          figureText(entry.figure(Math.max(...history))),
-        );
+  const low = figureText(entry.figure(Math.min(...history)));
+  const high = figureText(entry.figure(Math.max(...history)));
+  const range = low === high ? strings.latency.steady(low) : strings.latency.spread(low, high);
+  const spread = history.length < 2 ? strings.latency.only : range;
   return (
     <section className="big panel" title={entry.help} aria-label={entry.title}>
       <h2 className="big-title">{entry.title}</h2>

@@ -33,14 +33,14 @@ function PrefillStrip({ prefill }: { readonly prefill: Prefill | null }) {
 
 function LiveStrip({ run }: { readonly run: Run }) {
   const live = useLatency((state) => state.live[run.messageId]);
+  const perSecond = live?.tokensPerSecond ?? null;
+  const itlNs = live?.itlNs ?? null;
   return (
     <p className="strip figures">
-      <span className="strip-ttft">
-        {live?.tokensPerSecond == null ? strings.common.none : rateText(live.tokensPerSecond)}
-      </span>
-      {live?.itlNs != null && (
+      <span>{perSecond === null ? strings.common.none : rateText(perSecond)}</span>
+      {itlNs !== null && (
         <span>
-          {strings.strip.itl} {durationPair(live.itlNs.p50, live.itlNs.p99)}
+          {strings.strip.itl} {durationPair(itlNs.p50, itlNs.p99)}
         </span>
       )}
       <span>{strings.strip.tokens(live?.tokens ?? run.tokens)}</span>

@@ -35,7 +35,7 @@ export function MessageList() {
         className="messages-scroll scroll"
         data={path as string[]}
         computeItemKey={(_, id) => id}
-        initialTopMostItemIndex={{ index: 'LAST', align: 'end' }}
+        {...(path.length > 2 ? { initialTopMostItemIndex: { index: 'LAST' as const, align: 'end' as const } } : {})}
         followOutput={(atBottom) => (atBottom ? 'auto' : false)}
         atBottomThreshold={atEndPx}
         atBottomStateChange={setAtEnd}

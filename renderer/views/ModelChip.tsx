@@ -113,7 +113,7 @@ function ReadyPart({ model }: { readonly model: LoadedModel }) {
     model.deviceName,
     ...(model.device === 'cpu' ? [strings.model.threads(model.threads)] : []),
     strings.model.memory(model.weightBytes),
-    durationText(model.loadNs),
+    strings.model.loadTime(durationText(model.loadNs)),
   ];
   return (
     <div className="stack">
@@ -163,7 +163,9 @@ function LoadPart({ status, close }: { readonly status: EngineStatus | null; rea
           onChange={(device) => void updateSettings({ device })}
         />
       </div>
-      {devices?.cudaReason != null && settings.device === 'cuda' && <p className="field-help">{devices.cudaReason}</p>}
+      {(devices?.cudaReason ?? null) !== null && settings.device === 'cuda' && (
+        <p className="field-help">{devices?.cudaReason}</p>
+      )}
       <SelectField
         label={strings.model.contextLabel}
         value={String(settings.contextPositions)}

@@ -93,6 +93,7 @@ function Described({ description }: { readonly description: RepoDescription }) {
   const format = useSettings((state) => state.settings.format);
   const forecast = chosenForecast(description, format);
   const entry = catalog.find((candidate) => candidate.repo === description.repo);
+  const perSecond = forecast?.tokensPerSecond ?? null;
   const tight = description.freeBytes < description.totalBytes;
   const { licence } = description;
   return (
@@ -110,9 +111,7 @@ function Described({ description }: { readonly description: RepoDescription }) {
           </Fact>
         )}
         <Fact term={strings.onboarding.speedLabel}>
-          {forecast?.tokensPerSecond == null
-            ? strings.onboarding.speedUnknown
-            : strings.onboarding.speed(forecast.tokensPerSecond)}
+          {perSecond === null ? strings.onboarding.speedUnknown : strings.onboarding.speed(perSecond)}
         </Fact>
         <Fact term={strings.onboarding.licenceLabel}>
           {licence.name}

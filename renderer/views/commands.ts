@@ -5,7 +5,7 @@ import { groupChats, useChats } from '../state/chats.ts';
 import { unloadModel, useEngine } from '../state/engine.ts';
 import { updateSettings } from '../state/settings.ts';
 import { focusComposer, setEditing, setPalette, showPage } from '../state/ui.ts';
-import { strings } from '../strings.ts';
+import type { strings } from '../strings.ts';
 import { copyText } from '../ui/clipboard.ts';
 import type { Panels } from './panels.ts';
 

@@ -15,7 +15,8 @@ export function selectInspected(state: ChatState, chosenId: string | null): Mess
   const chosen = chosenId === null ? undefined : open.tree.byId[chosenId];
   if (chosen !== undefined) return chosen;
   const running = Object.values(state.runs).find((run) => run.chatId === open.id);
-  const id = running?.messageId ?? open.path.findLast((candidate) => open.tree.byId[candidate]?.stats != null);
+  const id =
+    running?.messageId ?? open.path.findLast((candidate) => (open.tree.byId[candidate]?.stats ?? null) !== null);
   return (id === undefined ? undefined : open.tree.byId[id]) ?? null;
 }
 

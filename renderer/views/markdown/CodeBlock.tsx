@@ -4,7 +4,6 @@ import type { ReactNode } from 'react';
 import { CopyButton } from '../../ui/CopyButton.tsx';
 import { Button } from '../../ui/Button.tsx';
 import { strings } from '../../strings.ts';
-import { highlight } from './highlight.ts';
 import type { CodeNode } from './highlight.ts';
 
 /** Lines in one text node while code grows: only the last group changes. */
@@ -62,11 +61,16 @@ export const CodeBlock = memo(function CodeBlock(props: {
   const lines = useMemo(() => code.split('\n').length, [code]);
   const tall = lines > tallLines;
 
-  // Colouring waits for a quiet moment, so that it never holds up text that streams elsewhere.
+  // Complete code only: colours would be computed anew for every line that arrives.
   useEffect(() => {
     if (!closed) return undefined;
-    const timer = setTimeout(() => setColoured({ of: code, nodes: highlight(code, language) }), 0);
-    return () => clearTimeout(timer);
+    let current = true;
+    void import('./highlight.ts').then(({ highlight }) => {
+      if (current) setColoured({ of: code, nodes: highlight(code, language) });
+    });
+    return () => {
+      current = false;
+    };
   }, [closed, code, language]);
 
   useLayoutEffect(() => {

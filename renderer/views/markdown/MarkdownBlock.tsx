@@ -3,14 +3,12 @@ import { memo } from 'react';
 import type { ComponentProps, ReactNode } from 'react';
 import Markdown from 'react-markdown';
 import type { Components } from 'react-markdown';
-import rehypeKatex from 'rehype-katex';
 import remarkGfm from 'remark-gfm';
 import remarkMath from 'remark-math';
 
-import 'katex/dist/katex.min.css';
-
 import { strings } from '../../strings.ts';
 import { CodeBlock } from './CodeBlock.tsx';
+import { Formula } from './Formula.tsx';
 import { repairTableRows } from './tableRows.ts';
 import { remarkTex } from './texSyntax.ts';
 
@@ -19,10 +17,6 @@ const remarkPlugins: ComponentProps<typeof Markdown>['remarkPlugins'] = [
   [remarkMath, { singleDollarTextMath: false }],
   remarkTex,
 ];
-const rehypePlugins: ComponentProps<typeof Markdown>['rehypePlugins'] = [
-  [rehypeKatex, { strict: 'ignore', trust: false, maxExpand: 200, maxSize: 20, errorColor: 'currentcolor' }],
-];
-
 /** Shape of the syntax nodes that components receive. */
 interface Syntax {
   readonly tagName?: string;
@@ -33,15 +27,25 @@ interface Syntax {
 
 const textOf = (node: Syntax): string => node.value ?? (node.children ?? []).map(textOf).join('');
 
-function languageOf(node: Syntax): string {
-  const classes = Array.isArray(node.properties?.className) ? node.properties.className.map(String) : [];
-  return classes.find((name) => name.startsWith('language-'))?.slice('language-'.length) ?? '';
+function classesOf(node: Syntax): readonly string[] {
+  return Array.isArray(node.properties?.className) ? node.properties.className.map(String) : [];
 }
 
 function Pre({ node, children }: { readonly node?: unknown; readonly children?: ReactNode }) {
   const code = (node as Syntax | undefined)?.children?.[0];
   if (code?.tagName !== 'code') return <pre>{children}</pre>;
-  return <CodeBlock code={textOf(code).replace(/\n$/, '')} language={languageOf(code)} closed />;
+  const classes = classesOf(code);
+  if (classes.includes('math-display')) return <Formula tex={textOf(code)} display />;
+  const language = classes.find((name) => name.startsWith('language-'))?.slice('language-'.length) ?? '';
+  return <CodeBlock code={textOf(code).replace(/\n$/, '')} language={language} closed />;
+}
+
+/** Inline code, or a formula within a line. */
+function Code({ node, children }: { readonly node?: unknown; readonly children?: ReactNode }) {
+  const syntax = (node ?? {}) as Syntax;
+  const classes = classesOf(syntax);
+  if (!classes.includes('language-math')) return <code>{children}</code>;
+  return <Formula tex={textOf(syntax)} display={classes.includes('math-display')} />;
 }
 
 const components: Components = {
@@ -60,6 +64,7 @@ const components: Components = {
       <>{alt}</>
     ),
   pre: Pre,
+  code: Code,
   table: ({ children }) => (
     <div className="table-scroll" role="region" aria-label={strings.code.table} tabIndex={0}>
       <table>{children}</table>
@@ -94,7 +99,7 @@ export const MarkdownBlock = memo(function MarkdownBlock(props: {
   const { source, kind, definitions } = props;
   const text = kind === 'math' ? displaySource(source) : repairTableRows(source);
   return (
-    <Markdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components}>
+    <Markdown remarkPlugins={remarkPlugins} components={components}>
       {definitions !== '' && source.includes('[') ? `${text}\n\n${definitions}` : text}
     </Markdown>
   );

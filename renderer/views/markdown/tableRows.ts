@@ -24,19 +24,23 @@ function cellCount(row: string): number {
   return barePipes(inner).length + 1;
 }
 
-/** Escapes every bare pipe inside the matches of a pattern. */
-function escapeInside(row: string, pattern: RegExp): string {
-  return row.replace(pattern, (match) => match.replace(/(?<!\\)\|/g, '\\|'));
+/** Replaces every bare pipe inside the matches of a pattern. */
+function replaceInside(row: string, pattern: RegExp, pipe: string): string {
+  return row.replace(pattern, (match) => match.replace(/(?<!\\)\|/g, () => pipe));
 }
 
-/** From the surest sign of content to the weakest: code, formulas, brackets. */
-const contents = [/(`+)(?!`)[^`]*?\1(?!`)/g, /\$[^$\s][^$]*\$|\\\([^)]*\\\)/g, /\([^()]*\)|\[[^[\]]*\]|\{[^{}]*\}/g];
+/** From the surest sign of content to the weakest: code, formulas, brackets. In TeX an escaped pipe is a double bar. */
+const contents = [
+  { pattern: /(`+)(?!`)[^`]*?\1(?!`)/g, pipe: '\\|' },
+  { pattern: /\$[^$\s][^$]*\$|\\\([^)]*\\\)/g, pipe: '{\\vert}' },
+  { pattern: /\([^()]*\)|\[[^[\]]*\]|\{[^{}]*\}/g, pipe: '\\|' },
+];
 
 function repairRow(row: string, columns: number): string {
   let repaired = row;
-  for (const pattern of contents) {
+  for (const { pattern, pipe } of contents) {
     if (cellCount(repaired) <= columns) return repaired;
-    repaired = escapeInside(repaired, pattern);
+    repaired = replaceInside(repaired, pattern, pipe);
   }
   // What is still too much belongs to the last cell rather than to nobody.
   const pipes = barePipes(repaired);
