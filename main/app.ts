@@ -1,0 +1,126 @@
+/** Builds every service once and wires them together; every shell starts here. Knows no shell and no transport. */
+import { ChatService } from './chat/chatService.ts';
+import type { AppInfo, EngineStatus, Settings } from './contract/domain.ts';
+import { AppError } from './contract/errors.ts';
+import type { EngineService } from './engine/engineApi.ts';
+import { createEngineService } from './engine/engineService.ts';
+import { openHistorySync } from './history/history.ts';
+import type { Home } from './home.ts';
+import { createHandlers } from './ipc/handlers.ts';
+import { createEvents, createRouter } from './ipc/router.ts';
+import type { Router } from './ipc/router.ts';
+import type { Log } from './log.ts';
+import { ModelsService } from './models/modelsService.ts';
+import { SettingsStore } from './settings.ts';
+
+export interface AppOptions {
+  readonly home: Home;
+  readonly log: Log;
+  readonly version: string;
+  readonly shell: AppInfo['shell'];
+  /** Loaded at once, instead of the model of the last time. */
+  readonly startModel: string | null;
+  /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
+  readonly pickFolder: (title: string) => Promise<string | null>;
+}
+
+export interface App {
+  readonly router: Router;
+  readonly engine: EngineService;
+  readonly log: Log;
+  /** Settles when the start model is loaded, or at once without one; rejects when it cannot be loaded. */
+  readonly modelLoaded: Promise<void>;
+  /** Closes everything in reverse order: answers, engine thread, downloads, store. */
+  dispose(): Promise<void>;
+}
+
+/** What to load at start: the model named on the command line, else that of the last time, as the settings say. */
+function startRequest(startModel: string | null, settings: Settings): Parameters<EngineService['load']>[0] | null {
+  const source = startModel ?? settings.modelId;
+  if (source === null) return null;
+  const { device, format, contextPositions } = settings;
+  return { source, device, format, contextPositions };
+}
+
+export async function createApp(options: AppOptions): Promise<App> {
+  const { home, log } = options;
+  const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
+  const history = openHistorySync(home, log);
+  const events = createEvents((place, error) => log.error(place, error));
+  settings.onChange((current) => events.publish('settings.changed', current));
+
+  const models = new ModelsService({
+    home,
+    settings,
+    onChanged: (installed) => events.publish('models.changed', installed),
+    onProgress: (status) => events.publish('models.progress', status),
+    onTask: (task) => events.publish('models.task', task),
+    devices: async () => {
+      const { devices } = await engine.devices();
+      return devices.map(({ kind, memoryFreeBytes }) => ({ kind, memoryFreeBytes, bytesPerSecond: null }));
+    },
+  });
+  const engine = createEngineService({
+    resolve: async (source) => models.resolve(source),
+    cacheFolder: home.cacheFolder,
+    log,
+  });
+  engine.onStatus((status) => {
+    events.publish('engine.status', status);
+    rememberModel(status);
+  });
+  const chats = new ChatService({
+    engine,
+    store: history.chats,
+    settings,
+    log,
+    publish: events.publish,
+    onRest: () => void history.backups.runIfDue(),
+  });
+
+  /** What was loaded last is loaded again at the next start; a made-up model is not worth remembering. */
+  function rememberModel(status: EngineStatus): void {
+    if (status.state !== 'ready' || status.model.synthetic || status.model.source === settings.current.modelId) return;
+    settings.update({ modelId: status.model.source }).catch((error: unknown) => log.error('settings', error));
+  }
+
+  const info = (): AppInfo => ({
+    version: options.version,
+    shell: options.shell,
+    platform: process.platform,
+    home: home.root,
+    canPickFolder: options.shell === 'electron',
+    hubEndpoint: models.hubEndpoint,
+    startModel: options.startModel,
+  });
+  const handlers = createHandlers({
+    info,
+    pickFolder: options.pickFolder,
+    settings,
+    engine,
+    chats,
+    models,
+    hub: models.hub,
+  });
+
+  const request = startRequest(options.startModel, settings.current);
+  const modelLoaded = request === null ? Promise.resolve() : engine.load(request).then(() => undefined);
+  // The failure shows in the engine's status; whoever waits for it hears of it, too.
+  modelLoaded.catch((error: unknown) => {
+    if (!(error instanceof AppError)) log.error('start model', error);
+  });
+  void models.tidy().catch((error: unknown) => log.error('models', error));
+
+  return {
+    router: createRouter(handlers, events, (place, error) => log.error(place, error)),
+    engine,
+    log,
+    modelLoaded,
+    async dispose() {
+      await chats.dispose();
+      await engine.dispose();
+      await models.close();
+      await history.close();
+    },
+  };
+}

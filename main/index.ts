@@ -1,0 +1,136 @@
+/** Electron's entry: one instance, one window that shows before the services are built, an orderly end. */
+import path from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+
+import { app, BrowserWindow, dialog, session } from 'electron';
+
+import type { App } from './app.ts';
+import { AppError } from './contract/errors.ts';
+import type { Envelope } from './contract/errors.ts';
+import { makeHomeSync, resolveHome } from './home.ts';
+import { connectElectron } from './ipc/electron.ts';
+import { refusal } from './ipc/router.ts';
+import { openLog } from './log.ts';
+import { installMenu } from './menu.ts';
+import { guardContents, guardSession, openWindow, pageOrigin, registerPageScheme, servePage } from './window.ts';
+
+const outFolder = path.resolve(import.meta.dirname, '..');
+
+/** Not strict: Electron's and Chromium's own switches stand on the same line. */
+const { values: options } = parseArgs({
+  args: process.argv.slice(1),
+  options: { home: { type: 'string' }, model: { type: 'string' } },
+  strict: false,
+});
+const text = (value: string | boolean | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined;
+
+const home = resolveHome(text(options['home']));
+
+function whyBroken(error: unknown): Envelope<never> {
+  if (error instanceof AppError) return { ok: false, error: error.info };
+  return refusal('INTERNAL', `Nemoflash could not start. The log is ${home.logFile}.`);
+}
+
+/** Loaded after the window was made, so that the first paint does not wait for the engine, the store or the hub. */
+async function buildApp(): Promise<App> {
+  const log = openLog(home.logFile);
+  process.on('uncaughtException', (error) => log.error('uncaught', error));
+  process.on('unhandledRejection', (reason) => log.error('unhandled', reason));
+  try {
+    const { createApp } = await import('./app.ts');
+    return await createApp({
+      home,
+      log,
+      version: app.getVersion(),
+      shell: 'electron',
+      startModel: text(options['model']) ?? null,
+      pickFolder,
+    });
+  } catch (error) {
+    log.error('start failed', error);
+    throw error;
+  }
+}
+
+async function pickFolder(title: string): Promise<string | null> {
+  const [window] = BrowserWindow.getAllWindows();
+  const dialogOptions = { title, properties: ['openDirectory' as const] };
+  const picked = await (window ? dialog.showOpenDialog(window, dialogOptions) : dialog.showOpenDialog(dialogOptions));
+  return picked.canceled ? null : (picked.filePaths[0] ?? null);
+}
+
+function focusWindow(): void {
+  const [window] = BrowserWindow.getAllWindows();
+  if (window === undefined) return;
+  if (window.isMinimized()) window.restore();
+  window.focus();
+}
+
+async function start(): Promise<void> {
+  await app.whenReady();
+  servePage(session.defaultSession, path.join(outFolder, 'renderer'));
+  guardSession(session.defaultSession);
+  installMenu({ isMac: process.platform === 'darwin', isPackaged: app.isPackaged });
+
+  const shown = Promise.withResolvers<void>();
+  const services = shown.promise.then(buildApp);
+  const transport = connectElectron(
+    services.then(({ router }) => router),
+    pageOrigin,
+    whyBroken,
+  );
+  const open = (): void => {
+    const preload = path.join(outFolder, 'main', 'preload.cjs');
+    const window = openWindow({ preload, devTools: !app.isPackaged }, ({ webContents }) =>
+      transport.addWindow(webContents),
+    );
+    window.once('ready-to-show', () => shown.resolve());
+    window.webContents.once('did-finish-load', () => shown.resolve());
+  };
+  open();
+  app.on('activate', () => {
+    if (BrowserWindow.getAllWindows().length === 0) open();
+  });
+  app.on('second-instance', focusWindow);
+  endInOrder(async () => {
+    transport.close();
+    shown.resolve();
+    await services.then((ready) => ready.dispose()).catch(() => undefined);
+  });
+}
+
+/** Quits once what is open has closed: the engine thread, the store, downloads. */
+function endInOrder(dispose: () => Promise<void>): void {
+  let ended = false;
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit();
+  });
+  app.on('will-quit', (quitting) => {
+    if (ended) return;
+    quitting.preventDefault();
+    ended = true;
+    void dispose().finally(() => app.quit());
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => app.quit());
+}
+
+function fail(error: unknown): void {
+  dialog.showErrorBox('Nemoflash', error instanceof Error ? error.message : String(error));
+  app.exit(1);
+}
+
+registerPageScheme();
+app.enableSandbox();
+app.setName('Nemoflash');
+app.on('web-contents-created', (_event, contents) => guardContents(contents));
+try {
+  makeHomeSync(home);
+  // Chromium's own files stay inside the one folder, too.
+  app.setPath('userData', path.join(home.root, 'electron'));
+  if (app.requestSingleInstanceLock()) start().catch(fail);
+  else app.quit();
+} catch (error) {
+  fail(error);
+}
