@@ -16,7 +16,7 @@ declare global {
 
 export type { Connection };
 
-const socket = window.bridge === undefined ? openSocketBridge() : null;
+const socket = window.bridge === undefined ? openSocketBridge(location.href) : null;
 const bridge: Bridge = window.bridge ?? socket!.bridge;
 
 /** Throws AppError, and nothing else: CONNECTION_LOST when main cannot be reached. */

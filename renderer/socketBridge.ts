@@ -34,7 +34,8 @@ const refused: Envelope<never> = {
 
 type Settle = (envelope: Envelope<unknown>) => void;
 
-export function openSocketBridge(): SocketBridge {
+/** `pageUrl`: where the page came from; its socket is at the same place. */
+export function openSocketBridge(pageUrl: string): SocketBridge {
   const listeners = new Map<string, Set<(payload: never) => void>>();
   const connectionListeners = new Set<(connection: Connection) => void>();
   const open = new Map<number, Settle>();
@@ -67,7 +68,7 @@ export function openSocketBridge(): SocketBridge {
   }
 
   function connect(): void {
-    const url = new URL(socketPath, location.href);
+    const url = new URL(socketPath, pageUrl);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     socket = new WebSocket(url);
     socket.onopen = () => {
