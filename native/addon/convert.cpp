@@ -134,10 +134,10 @@ Napi::Object to_js(Napi::Env env, const DeviceReport& report) {
     out.Set("name", device.name);
     out.Set("memoryTotalBytes", number_of(env, device.memory_total));
     out.Set("memoryFreeBytes", number_of(env, device.memory_free));
-    out.Set("computeCapability",
-            is_gpu ? Napi::Value(Napi::String::New(env, std::to_string(device.compute_major) + "." +
-                                                            std::to_string(device.compute_minor)))
-                   : env.Null());
+    out.Set("computeCapability", is_gpu
+                                     ? Napi::Value(Napi::String::New(env, std::to_string(device.compute_major) + "." +
+                                                                              std::to_string(device.compute_minor)))
+                                     : env.Null());
     out.Set("threads", is_gpu ? env.Null() : Napi::Value(Napi::Number::New(env, device.n_threads)));
     out.Set("features", device.features);
     devices.Set(i, out);

@@ -29,14 +29,10 @@ std::int64_t steady_ns() {
 
 const char* GenerationJob::name_of(Finish finish) {
   switch (finish) {
-    case Finish::stop:
-      return "stop";
-    case Finish::length:
-      return "length";
-    case Finish::context:
-      return "context";
-    case Finish::cancelled:
-      return "cancelled";
+    case Finish::stop: return "stop";
+    case Finish::length: return "length";
+    case Finish::context: return "context";
+    case Finish::cancelled: return "cancelled";
   }
   return "cancelled";
 }
@@ -61,14 +57,9 @@ void GenerationJob::run() {
 void GenerationJob::go_to_start(Session& session) {
   if (request_.save_first) before_ = session.save();
   switch (request_.start) {
-    case GenerationRequest::Start::current:
-      break;
-    case GenerationRequest::Start::empty:
-      session.reset();
-      break;
-    case GenerationRequest::Start::checkpoint:
-      session.restore(request_.from);
-      break;
+    case GenerationRequest::Start::current: break;
+    case GenerationRequest::Start::empty: session.reset(); break;
+    case GenerationRequest::Start::checkpoint: session.restore(request_.from); break;
   }
 }
 
@@ -108,8 +99,8 @@ GenerationJob::Finish GenerationJob::write_answer(Session& session) {
   while (n_done < request_.max_new_tokens) {
     n_wanted = std::min(n_wanted, request_.max_new_tokens - n_done);
     const std::int64_t before_ns = steady_ns();
-    const std::size_t n = session.decode(request_.sampling, std::span(out.data(), static_cast<std::size_t>(n_wanted)),
-                                         stop_flag());
+    const std::size_t n =
+        session.decode(request_.sampling, std::span(out.data(), static_cast<std::size_t>(n_wanted)), stop_flag());
     const std::int64_t after_ns = steady_ns();
     publish(std::span<const Step>(out.data(), n), after_ns);
     // The first token consumes nothing, so the prompt's end can be kept after it: it need not wait.

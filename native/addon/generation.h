@@ -16,11 +16,11 @@ struct GenerationRequest {
   enum class Start { current, empty, checkpoint };
   Start start = Start::current;
   Checkpoint from;
-  bool save_first = false;         // keep where the session stands before leaving it
-  std::vector<Token> tokens;       // to read
-  std::vector<int> save_after;     // counts of `tokens` after which to save, ascending
+  bool save_first = false;      // keep where the session stands before leaving it
+  std::vector<Token> tokens;    // to read
+  std::vector<int> save_after;  // counts of `tokens` after which to save, ascending
   Sampling sampling;
-  int max_new_tokens = 0;          // 0: only read
+  int max_new_tokens = 0;  // 0: only read
 };
 
 class GenerationJob : public Job {

@@ -40,7 +40,7 @@ class Job {
   friend class Environment;
   std::shared_ptr<StopFlag> stop_;
   std::function<void()> on_wake_;
-  std::exception_ptr error_;             // set by the engine thread before finished_
+  std::exception_ptr error_;  // set by the engine thread before finished_
   std::atomic<bool> finished_{false};
 };
 

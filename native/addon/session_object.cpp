@@ -47,7 +47,10 @@ class SessionJob : public Job {
  public:
   SessionJob(std::shared_ptr<SessionSlot> slot, std::function<void(Session&)> call,
              std::function<Napi::Value(Napi::Env)> value)
-      : Job(std::make_shared<StopFlag>(false)), slot_(std::move(slot)), call_(std::move(call)), value_(std::move(value)) {}
+      : Job(std::make_shared<StopFlag>(false)),
+        slot_(std::move(slot)),
+        call_(std::move(call)),
+        value_(std::move(value)) {}
 
   void run() override {
     if (!slot_->session) throw EngineError(ErrorCode::bad_argument, "The session was disposed.");

@@ -174,8 +174,8 @@ __device__ void combine(const SplitArguments& a, const Running<N>& mine, int row
 /// y = softmax(q K^T / sqrt(qk_dim)) V for the query heads of one cache head, over positions 0 .. p.
 /// Grid: groups of 4 query heads x splits of the positions x rows. Warp: 4 positions in turn; lane: N dimensions.
 /// Sums in float32; keys and values as cached (T). Shared memory: q, the new key, the warps' results. Bytes moved: the
-/// split's keys and values once per group. ONE: the row's own key and value come from its projections, and the split that
-/// holds position p writes them to the cache. Preconditions: qk_dim, v_dim at most 32 N and multiples of N.
+/// split's keys and values once per group. ONE: the row's own key and value come from its projections, and the split
+/// that holds position p writes them to the cache. Preconditions: qk_dim, v_dim at most 32 N and multiples of N.
 template <int N, class T, bool ONE>
 __global__ void __launch_bounds__(n_threads) attend_split_kernel(SplitArguments a) {
   const AttentionCall& c = a.call;
@@ -284,7 +284,8 @@ __global__ void __launch_bounds__(n_threads) attend_split_kernel(SplitArguments 
 
 template <int N, class T>
 void launch_split(const LaunchContext& context, SplitArguments a, bool one_token, dim3 grid) {
-  launch(context, one_token ? attend_split_kernel<N, T, true> : attend_split_kernel<N, T, false>, grid, n_threads, 0, a);
+  launch(context, one_token ? attend_split_kernel<N, T, true> : attend_split_kernel<N, T, false>, grid, n_threads, 0,
+         a);
 }
 
 template <class T>

@@ -25,8 +25,7 @@ inline bool is_sticky(cudaError_t error) {
     case cudaErrorDevicesUnavailable:
     case cudaErrorContextIsDestroyed:
     case cudaErrorDeviceUninitialized:
-    case cudaErrorUnknown:
-      return true;
+    case cudaErrorUnknown: return true;
     default: return false;
   }
 }
@@ -42,11 +41,11 @@ inline bool is_sticky(cudaError_t error) {
   throw EngineError(ErrorCode::device_lost, "the GPU stopped working: " + text + "; load the model again");
 }
 
-#define CUDA_CHECK(call)                                                \
-  do {                                                                  \
+#define CUDA_CHECK(call)                                                                \
+  do {                                                                                  \
     if (const cudaError_t cuda_check_error = (call); cuda_check_error != cudaSuccess) { \
-      ::nf::cuda::throw_cuda(cuda_check_error, #call);                  \
-    }                                                                   \
+      ::nf::cuda::throw_cuda(cuda_check_error, #call);                                  \
+    }                                                                                   \
   } while (false)
 
 }  // namespace nf::cuda

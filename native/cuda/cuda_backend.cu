@@ -1,10 +1,9 @@
-#include "cuda_backend.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 
+#include "cuda_backend.h"
 #include "devices.h"
 
 namespace nf::cuda {
@@ -21,7 +20,8 @@ int rows_for(const DeviceFacts& device, bool f32) {
 }
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
@@ -157,17 +157,17 @@ void CudaBackend::place(const Batch& b) {
       row_in += n;
     }
   }
-  CUDA_CHECK(cudaMemcpyAsync(slices_.data(), host_slices_.data(), static_cast<std::size_t>(n_slices) * sizeof(DeviceSlice),
-                             cudaMemcpyHostToDevice, *stream_));
+  CUDA_CHECK(cudaMemcpyAsync(slices_.data(), host_slices_.data(),
+                             static_cast<std::size_t>(n_slices) * sizeof(DeviceSlice), cudaMemcpyHostToDevice,
+                             *stream_));
   CUDA_CHECK(cudaMemcpyAsync(tokens_.data(), host_tokens_.data(), static_cast<std::size_t>(batch.n_rows) * 4,
                              cudaMemcpyHostToDevice, *stream_));
 }
 
 void CudaBackend::head_of_batch() {
   const DeviceBatch& batch = ops_->batch;
-  const bool singles = std::any_of(wanted_.begin(), wanted_.end(), [](const Wanted& w) {
-    return w.single_row >= 0 && w.wanted != LogitsWanted::none;
-  });
+  const bool singles = std::any_of(wanted_.begin(), wanted_.end(),
+                                   [](const Wanted& w) { return w.single_row >= 0 && w.wanted != LogitsWanted::none; });
   if (singles && batch.n_single > 0) ops_->logits_of(batch.slices, 0, batch.n_single);
   const auto n_vocab = static_cast<std::size_t>(plan_.config.n_vocab);
   int slice = batch.n_single;
@@ -282,8 +282,8 @@ void CudaBackend::launch_step() {
 }
 
 void CudaBackend::choose(bool advance) {
-  choose_greedy(ops_->context(), {slices_.data(), tokens_.data(), plan_.config.n_vocab, advance, greedy_partials_.data(),
-                                  greedy_counters_.data(), choices_.device()});
+  choose_greedy(ops_->context(), {slices_.data(), tokens_.data(), plan_.config.n_vocab, advance,
+                                  greedy_partials_.data(), greedy_counters_.data(), choices_.device()});
 }
 
 /// Waits for a choice in mapped memory; the stream is asked now and then whether it has failed.
@@ -319,7 +319,8 @@ std::size_t CudaBackend::decode_greedy(int slot, int position, Token pending, bo
     place(Batch{std::span<const Slice>(&slice, 1)});
   } else {  // only the logits are read, and the slot may have no room for another position
     host_slices_.data()[0] = slots_->slice(slot, 0, 0, 0);
-    CUDA_CHECK(cudaMemcpyAsync(slices_.data(), host_slices_.data(), sizeof(DeviceSlice), cudaMemcpyHostToDevice, *stream_));
+    CUDA_CHECK(
+        cudaMemcpyAsync(slices_.data(), host_slices_.data(), sizeof(DeviceSlice), cudaMemcpyHostToDevice, *stream_));
   }
   std::size_t n_launched = 0, n = 0;
   std::int64_t begun = now_ns();
@@ -393,8 +394,8 @@ void CudaBackend::set_logits(int slot, std::span<const float> logits) {
 
 void CudaBackend::read_logits(int slot, std::span<float> out) {
   guarded([&] {
-    CUDA_CHECK(cudaMemcpyAsync(host_row_.data(), (*slots_)[slot].logits.data(), out.size_bytes(), cudaMemcpyDeviceToHost,
-                               *stream_));
+    CUDA_CHECK(cudaMemcpyAsync(host_row_.data(), (*slots_)[slot].logits.data(), out.size_bytes(),
+                               cudaMemcpyDeviceToHost, *stream_));
     stream_->wait();
     std::copy(host_row_.data(), host_row_.data() + out.size(), out.begin());
   });

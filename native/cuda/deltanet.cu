@@ -24,10 +24,10 @@ __device__ __forceinline__ float conv4(const float* input, int stride, const flo
   return silu(sum);
 }
 
-/// For each token: q, k, v = silu(conv4(...)); q, k l2-normalised; r = S^T k; S += k (beta (v - r))^T; o = S^T q / sqrt(d).
-/// Uses o = S_old^T q + (k.q) delta, so that S is read once. Grid: heads x blocks of 32 value columns x slices.
-/// Warp: every fourth key row of S; lane: one value column, ROWS rows of it in registers. All float32.
-/// Shared memory: 2 x (q, k [dim], partial sums). Bytes moved: S and the slice's inputs once (q, k per column block).
+/// For each token: q, k, v = silu(conv4(...)); q, k l2-normalised; r = S^T k; S += k (beta (v - r))^T; o = S^T q /
+/// sqrt(d). Uses o = S_old^T q + (k.q) delta, so that S is read once. Grid: heads x blocks of 32 value columns x
+/// slices. Warp: every fourth key row of S; lane: one value column, ROWS rows of it in registers. All float32. Shared
+/// memory: 2 x (q, k [dim], partial sums). Bytes moved: S and the slice's inputs once (q, k per column block).
 /// Preconditions: dim a multiple of 4, at most 4 ROWS. A slice of one token (ONE) also writes its window entry: the
 /// place it uses holds no input that this step reads.
 template <int ROWS, bool ONE>
@@ -162,17 +162,18 @@ void deltanet_scan(const LaunchContext& context, const DeltaNetCall& call, bool 
   const dim3 grid(static_cast<unsigned>(call.n_heads), static_cast<unsigned>((call.dim + 31) / 32),
                   static_cast<unsigned>(call.rows.n_slices));
   if (call.dim <= 128) {
-    launch(context, one_token ? deltanet_scan_kernel<32, true> : deltanet_scan_kernel<32, false>, grid, n_threads, 0, call);
+    launch(context, one_token ? deltanet_scan_kernel<32, true> : deltanet_scan_kernel<32, false>, grid, n_threads, 0,
+           call);
   } else {
-    launch(context, one_token ? deltanet_scan_kernel<64, true> : deltanet_scan_kernel<64, false>, grid, n_threads, 0, call);
+    launch(context, one_token ? deltanet_scan_kernel<64, true> : deltanet_scan_kernel<64, false>, grid, n_threads, 0,
+           call);
   }
 }
 
 void head_norm(const LaunchContext& context, const DeltaNetCall& call) {
   const int hidden = call.n_heads * call.dim;
-  launch(context, head_norm_kernel,
-         dim3(static_cast<unsigned>(call.n_heads), static_cast<unsigned>(call.rows.n_rows)), 32, 0,
-         call.y + call.rows.first_row * std::int64_t{hidden}, call.out_norm, call.dim, call.eps);
+  launch(context, head_norm_kernel, dim3(static_cast<unsigned>(call.n_heads), static_cast<unsigned>(call.rows.n_rows)),
+         32, 0, call.y + call.rows.first_row * std::int64_t{hidden}, call.out_norm, call.dim, call.eps);
 }
 
 void advance_windows(const LaunchContext& context, const WindowCall& call) {

@@ -113,8 +113,8 @@ __device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_
 __device__ __forceinline__ void bulk_copy(std::uint32_t shared, const void* global, std::uint32_t n_bytes,
                                           std::uint32_t barrier, std::uint64_t policy) {
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(
-          shared),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
+          "r"(shared),
       "l"(global), "r"(n_bytes), "r"(barrier), "l"(policy)
       : "memory");
 }

@@ -157,8 +157,8 @@ DeviceFacts choose_device(int index) {
     }
   }
   if (!chosen && index >= 0) {
-    throw EngineError(ErrorCode::bad_argument, "there is no GPU number " + std::to_string(index) + "; this machine has " +
-                                                   std::to_string(devices.size()));
+    throw EngineError(ErrorCode::bad_argument, "there is no GPU number " + std::to_string(index) +
+                                                   "; this machine has " + std::to_string(devices.size()));
   }
   if (!chosen || chosen->compute_major < oldest_major) {
     const DeviceInfo& device = chosen ? *chosen : devices.front();

@@ -9,7 +9,8 @@ __device__ float element(const DeviceMatrix& m, int row, int column) {
   if (m.format == MatrixFormat::f32) {
     return reinterpret_cast<const float*>(m.data)[row * std::int64_t{m.k} + column];
   }
-  const int g = row % tile_rows, inside = column % unit_columns, granule = inside / 32, t = inside % 32 / 8, j = inside % 8;
+  const int g = row % tile_rows, inside = column % unit_columns, granule = inside / 32, t = inside % 32 / 8,
+            j = inside % 8;
   const std::byte* unit =
       m.data + (std::int64_t{row / tile_rows} * n_units(m.k) + column / unit_columns) * unit_bytes(m.format);
   if (m.format == MatrixFormat::bf16) {
@@ -27,8 +28,8 @@ __device__ float element(const DeviceMatrix& m, int row, int column) {
 }
 
 /// x[row, :] = table[tokens[row], :]. Block: 256 columns of one row, one per thread. Bytes moved: a row of each.
-__global__ void __launch_bounds__(256) embed_kernel(DeviceMatrix table, const float* memory, int n_vocab,
-                                                    const int* tokens, float* x) {
+__global__ void __launch_bounds__(256)
+    embed_kernel(DeviceMatrix table, const float* memory, int n_vocab, const int* tokens, float* x) {
   wait_for_earlier_kernels();
   let_next_kernel_start();
   const int row = static_cast<int>(blockIdx.y), column = static_cast<int>(blockIdx.x * 256 + threadIdx.x);

@@ -23,9 +23,9 @@ struct GemmArguments {
 };
 
 /// One row: out = prologue(x) in bf16, zeros behind column k. Block: one row. Sums in float32.
-__global__ void __launch_bounds__(n_threads) prepare_rows_kernel(const float* x, int k, Prologue prologue,
-                                                                 const float* norm, float eps, int head_dim,
-                                                                 __nv_bfloat16* out) {
+__global__ void __launch_bounds__(n_threads)
+    prepare_rows_kernel(const float* x, int k, Prologue prologue, const float* norm, float eps, int head_dim,
+                        __nv_bfloat16* out) {
   __shared__ float squares[n_threads / 32];
   wait_for_earlier_kernels();
   let_next_kernel_start();
@@ -65,7 +65,8 @@ __device__ __forceinline__ int atom_offset(int g, int t) { return g * 64 + ((t ^
 /// Asks for one unit of columns: 128 rows of x into atoms, 16 tiles of W as they lie.
 template <MatrixFormat F>
 __device__ void fetch(const GemmArguments& a, int unit, std::byte* stage) {
-  const int first_row = static_cast<int>(blockIdx.x) * block_rows, first_tile = static_cast<int>(blockIdx.y) * block_tiles;
+  const int first_row = static_cast<int>(blockIdx.x) * block_rows,
+            first_tile = static_cast<int>(blockIdx.y) * block_tiles;
   const int units = n_units(a.k);
   const std::uint32_t xs = shared_address(stage), ws = xs + x_stage_bytes;
 #pragma unroll
@@ -80,8 +81,8 @@ __device__ void fetch(const GemmArguments& a, int unit, std::byte* stage) {
   for (int piece = threadIdx.x; piece < block_tiles * tile_pieces; piece += n_threads) {
     const int tile = piece / tile_pieces;
     const bool valid = first_tile + tile < a.n_tiles;
-    const std::byte* from = a.w + (std::int64_t{valid ? first_tile + tile : 0} * units + unit) * unit_bytes(F) +
-                            piece % tile_pieces * 16;
+    const std::byte* from =
+        a.w + (std::int64_t{valid ? first_tile + tile : 0} * units + unit) * unit_bytes(F) + piece % tile_pieces * 16;
     cp_async_16_or_zero(ws + piece * 16, from, valid);
   }
 }
@@ -116,9 +117,9 @@ __device__ void write(const GemmArguments& a, int row, int out, float first, flo
 }
 
 /// Y[tokens, rows of W] = epilogue(X W^T): X bf16 [n_rows, padded k], W in units of layout.h, sums in float32.
-/// Block: 128 tokens by 16 tiles of W. Warp: 64 tokens by 4 tiles; integer weights are multiplied as exact bf16 integers
-/// and each group's sum by its scale. Shared memory: n_stages x (32 KiB of x + 16 units). Bytes moved per block: its rows
-/// of x and of W once. Blocks of the same rows of W are neighbours in launch order, so W comes from L2.
+/// Block: 128 tokens by 16 tiles of W. Warp: 64 tokens by 4 tiles; integer weights are multiplied as exact bf16
+/// integers and each group's sum by its scale. Shared memory: n_stages x (32 KiB of x + 16 units). Bytes moved per
+/// block: its rows of x and of W once. Blocks of the same rows of W are neighbours in launch order, so W comes from L2.
 template <MatrixFormat F>
 __global__ void __launch_bounds__(n_threads) gemm_kernel(GemmArguments a, int n_stages) {
   extern __shared__ __align__(128) std::byte memory[];
@@ -236,8 +237,8 @@ void gemm(const LaunchContext& context, const MatvecCall& call, const __nv_bfloa
   int first_output = 0;
   for (const DeviceMatrix* w : {&call.weights->main, &call.weights->kept}) {
     if (w->n_tiles == 0) continue;
-    const GemmArguments a{x,      w->data,      call.n_rows,  call.k, w->n_tiles, call.epilogue, call.y + first_output,
-                          call.y_stride, call.n_valid};
+    const GemmArguments a{
+        x, w->data, call.n_rows, call.k, w->n_tiles, call.epilogue, call.y + first_output, call.y_stride, call.n_valid};
     switch (w->format) {
       case MatrixFormat::bf16: launch_gemm<MatrixFormat::bf16>(context, *w, a); break;
       case MatrixFormat::int8: launch_gemm<MatrixFormat::int8>(context, *w, a); break;

@@ -11,7 +11,7 @@ namespace {
 constexpr int n_slices = 8;  // parts that the columns are cut into
 constexpr int n_teams = 1;   // sets of warps that take tiles in turn; two were measured and lost: see the lab log
 constexpr int n_warps = n_slices * n_teams, n_threads = n_warps * 32;
-constexpr int max_rows = 4;       // of x in one pass: with two bf16 parts each they fill the 8 rows of a fragment
+constexpr int max_rows = 4;  // of x in one pass: with two bf16 parts each they fill the 8 rows of a fragment
 constexpr int tiles_per_flush = 16;
 constexpr int row_pad_bytes = 64;  // between rows of x in shared memory: keeps fragment reads free of bank conflicts
 
@@ -329,7 +329,8 @@ __device__ void run(const MatvecArguments& a, const std::byte* data, const Share
       sums[0] += __shfl_xor_sync(full_warp, sums[0], 4);
       sums[1] += __shfl_xor_sync(full_warp, sums[1], 4);
       if (part % 2 == 0 && part / 2 < a.n_rows) {
-        *reinterpret_cast<float2*>(&shared.partial[i][warp % n_slices][part / 2][lane % 4 * 2]) = make_float2(sums[0], sums[1]);
+        *reinterpret_cast<float2*>(&shared.partial[i][warp % n_slices][part / 2][lane % 4 * 2]) =
+            make_float2(sums[0], sums[1]);
       }
     }
     flush(a, share, first_output, done, n, shared);
@@ -341,8 +342,8 @@ __device__ void run(const MatvecArguments& a, const std::byte* data, const Share
 /// Warp: an eighth of the columns of each of those tiles, streamed through its own ring in shared memory, which is
 /// filled before the previous kernel has finished. Lane: row lane / 4 of a tile, 8 of each 32 columns.
 /// The matrix instruction takes W as its 16 x 8 operand, so a fragment's 8 x rows are (row, part) pairs.
-/// Shared memory: Shared, the ring, x in two bf16 parts (4 bytes per element and row). Bytes moved: W once, x per block.
-/// Preconditions: k a multiple of 4, n_rows <= 4; head_rms: head_dim / 4 a power of two of at most 32, and k a
+/// Shared memory: Shared, the ring, x in two bf16 parts (4 bytes per element and row). Bytes moved: W once, x per
+/// block. Preconditions: k a multiple of 4, n_rows <= 4; head_rms: head_dim / 4 a power of two of at most 32, and k a
 /// multiple of head_dim.
 template <MatrixFormat F>
 __global__ void __launch_bounds__(n_threads) matvec_kernel(MatvecArguments a) {
@@ -455,9 +456,9 @@ void launch_matvec(const LaunchContext& context, MatvecArguments a, const Matvec
 
 void matvec(const LaunchContext& context, const MatvecCall& call) {
   const StageWeights& w = *call.weights;
-  MatvecArguments a{call.x,         call.k,         call.n_rows,   call.prologue,   call.norm,       call.eps,
-                    call.head_dim,  w.main.data,    w.kept.data,   w.main.n_tiles,  w.kept.n_tiles,  0,
-                    call.epilogue,  call.y,         call.y_stride, call.slices,     call.head_scale, call.n_valid};
+  MatvecArguments a{call.x,        call.k,      call.n_rows,   call.prologue,  call.norm,       call.eps,
+                    call.head_dim, w.main.data, w.kept.data,   w.main.n_tiles, w.kept.n_tiles,  0,
+                    call.epilogue, call.y,      call.y_stride, call.slices,    call.head_scale, call.n_valid};
   switch (w.main.format) {
     case MatrixFormat::bf16: return launch_matvec<MatrixFormat::bf16>(context, a, call);
     case MatrixFormat::int8: return launch_matvec<MatrixFormat::int8>(context, a, call);

@@ -34,7 +34,8 @@ class DeviceBuffer {
 
   static DeviceBuffer copy_of(const std::vector<T>& host) {
     DeviceBuffer buffer(static_cast<std::int64_t>(host.size()));
-    if (!host.empty()) CUDA_CHECK(cudaMemcpy(buffer.data(), host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
+    if (!host.empty())
+      CUDA_CHECK(cudaMemcpy(buffer.data(), host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
     return buffer;
   }
   static DeviceBuffer zeros(std::int64_t size) {

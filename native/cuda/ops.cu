@@ -1,7 +1,7 @@
-#include "ops.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "ops.h"
 
 namespace nf::cuda {
 
@@ -17,8 +17,8 @@ CudaOps::Widths::Widths(const ModelPlan& plan)
   input = padded(std::max({hidden, mixed, ffn}), unit_columns);
 }
 
-CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFacts& device, cudaStream_t stream, bool f32,
-                 int max_rows)
+CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFacts& device, cudaStream_t stream,
+                 bool f32, int max_rows)
     : plan_(plan),
       c_(plan.config),
       weights_(weights),
@@ -275,7 +275,8 @@ void CudaOps::end_trace() {
 void CudaOps::tap(Tap* tap, int index) {
   const auto width = static_cast<std::size_t>(c_.hidden);
   std::vector<float> here(static_cast<std::size_t>(batch.n_rows) * width), rows(here.size());
-  CUDA_CHECK(cudaMemcpyAsync(here.data(), x_.data(), here.size() * sizeof(float), cudaMemcpyDeviceToHost, context_.stream));
+  CUDA_CHECK(
+      cudaMemcpyAsync(here.data(), x_.data(), here.size() * sizeof(float), cudaMemcpyDeviceToHost, context_.stream));
   CUDA_CHECK(cudaStreamSynchronize(context_.stream));
   for (std::size_t row = 0; row < tap_order.size(); ++row) {
     const float* from = here.data() + static_cast<std::size_t>(tap_order[row]) * width;

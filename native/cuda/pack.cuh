@@ -41,7 +41,7 @@ __global__ void pack_bf16_kernel(const T* source, int first_row, int n_rows, Pac
 
 /// Source: codes [n_rows, k] and scales [n_rows, groups of 128]. Target: int8 units.
 static __global__ void pack_int8_kernel(const std::int8_t* codes, const float* scales, int first_row, int n_rows,
-                                 PackTarget target) {
+                                        PackTarget target) {
   const int pieces = padded(target.k, unit_columns) / 8;
   const std::int64_t index = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
   const int row = static_cast<int>(index / pieces), column = static_cast<int>(index % pieces) * 8;
@@ -64,7 +64,7 @@ static __global__ void pack_int8_kernel(const std::int8_t* codes, const float* s
 
 /// Source: codes [n_rows, k] and scales [n_rows, groups of 32]. Target: int4 units.
 static __global__ void pack_int4_kernel(const std::int8_t* codes, const float* scales, int first_row, int n_rows,
-                                 PackTarget target) {
+                                        PackTarget target) {
   const int pieces = padded(target.k, unit_columns) / 8;
   const std::int64_t index = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
   const int row = static_cast<int>(index / pieces), column = static_cast<int>(index % pieces) * 8;

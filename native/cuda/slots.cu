@@ -1,16 +1,15 @@
-#include "slots.h"
-
 #include <cstring>
 
 #include "parallel.h"
+#include "slots.h"
 
 namespace nf::cuda {
 namespace {
 
 /// One window between its two forms. blob: n_parts x [width - 1][channels / n_parts], oldest first; ring: see
 /// DeviceSlice::ring. Thread: one element of the blob.
-__global__ void __launch_bounds__(256) move_window_kernel(float* state, float* blob, int width, int channels, int n_parts,
-                                                          int ring, bool to_blob) {
+__global__ void __launch_bounds__(256)
+    move_window_kernel(float* state, float* blob, int width, int channels, int n_parts, int ring, bool to_blob) {
   const int index = static_cast<int>(blockIdx.x * 256 + threadIdx.x);
   if (index >= (width - 1) * channels) return;
   const int part_channels = channels / n_parts;
@@ -30,7 +29,8 @@ Slots::Slots(const ModelPlan& plan, const StateMap& map, bool kv_is_f32, cudaStr
     : plan_(plan),
       map_(map),
       layout_(plan),
-      kv_row_bytes_(std::int64_t{plan.config.n_kv_heads} * (plan.config.qk_dim + plan.config.v_dim) * (kv_is_f32 ? 4 : 2)),
+      kv_row_bytes_(std::int64_t{plan.config.n_kv_heads} * (plan.config.qk_dim + plan.config.v_dim) *
+                    (kv_is_f32 ? 4 : 2)),
       stream_(stream),
       blob_(layout_.n_floats),
       host_blob_(std::max<std::int64_t>(layout_.n_floats, 1)) {}
@@ -70,7 +70,8 @@ Slot& Slots::operator[](int slot) {
 DeviceSlice Slots::slice(int slot, int first_position, int first_row, int n_tokens) {
   Slot& s = (*this)[slot];
   if (first_position + n_tokens > s.capacity) {
-    throw EngineError(ErrorCode::context_full, "the sequence does not fit its " + std::to_string(s.capacity) + " positions");
+    throw EngineError(ErrorCode::context_full,
+                      "the sequence does not fit its " + std::to_string(s.capacity) + " positions");
   }
   return {s.state.data(), s.kv.data(), s.logits.data(), s.capacity, first_position, s.ring, first_row, n_tokens};
 }
@@ -83,7 +84,8 @@ void Slots::save_state(int slot, std::span<float> out) {
                                static_cast<std::size_t>(entry.n_matrix) * 4, cudaMemcpyDeviceToDevice, stream_));
     if (entry.n_window == 0) continue;
     move_window_kernel<<<static_cast<unsigned>((entry.n_window + 255) / 256), 256, 0, stream_>>>(
-        s.state.data() + from.window, blob_.data() + entry.window, from.width, from.channels, from.n_parts, s.ring, true);
+        s.state.data() + from.window, blob_.data() + entry.window, from.width, from.channels, from.n_parts, s.ring,
+        true);
   }
   CUDA_CHECK(cudaGetLastError());
   CUDA_CHECK(cudaMemcpyAsync(host_blob_.data(), blob_.data(), out.size_bytes(), cudaMemcpyDeviceToHost, stream_));
@@ -99,7 +101,8 @@ void Slots::load_state(int slot, std::span<const float> in) {
   // Pieces go out while the next are copied to page-locked memory.
   constexpr std::int64_t piece = 1 << 20;
   for (std::int64_t first = 0; first < static_cast<std::int64_t>(in.size()); first += piece) {
-    const auto n = static_cast<std::size_t>(std::min<std::int64_t>(piece, static_cast<std::int64_t>(in.size()) - first)) * 4;
+    const auto n =
+        static_cast<std::size_t>(std::min<std::int64_t>(piece, static_cast<std::int64_t>(in.size()) - first)) * 4;
     std::memcpy(host_blob_.data() + first, in.data() + first, n);
     CUDA_CHECK(cudaMemcpyAsync(blob_.data() + first, host_blob_.data() + first, n, cudaMemcpyHostToDevice, stream_));
   }
@@ -131,7 +134,8 @@ void Slots::undo_state(int slot) {
 }
 
 void Slots::check_rows(const Slot& s, int first, int n, std::size_t n_bytes) const {
-  if (first < 0 || n < 0 || first + n > s.capacity || static_cast<std::int64_t>(n_bytes) != n * kv_bytes_per_position()) {
+  if (first < 0 || n < 0 || first + n > s.capacity ||
+      static_cast<std::int64_t>(n_bytes) != n * kv_bytes_per_position()) {
     throw EngineError(ErrorCode::bad_argument, "attention rows outside the sequence");
   }
 }
@@ -154,7 +158,8 @@ void Slots::write_kv(int slot, int first, int n, std::span<const std::byte> in) 
   const std::int64_t bytes = n * kv_row_bytes_;
   for (int layer = 0; layer < plan_.n_attention_layers; ++layer) {
     CUDA_CHECK(cudaMemcpyAsync(s.kv.data() + (std::int64_t{layer} * s.capacity + first) * kv_row_bytes_,
-                               in.data() + layer * bytes, static_cast<std::size_t>(bytes), cudaMemcpyHostToDevice, stream_));
+                               in.data() + layer * bytes, static_cast<std::size_t>(bytes), cudaMemcpyHostToDevice,
+                               stream_));
   }
   CUDA_CHECK(cudaStreamSynchronize(stream_));
 }

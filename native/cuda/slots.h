@@ -1,4 +1,5 @@
-// The sequences on a device: recurrent state, attention cache and last logits of each, and their way to and from the host.
+// The sequences on a device: recurrent state, attention cache and last logits of each, and their way to and from the
+// host.
 #pragma once
 
 #include <memory>
@@ -47,7 +48,7 @@ class Slots {
   std::int64_t kv_row_bytes_;  // of one attention layer
   cudaStream_t stream_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  DeviceBuffer<float> blob_;      // StateLayout's form, on its way
+  DeviceBuffer<float> blob_;  // StateLayout's form, on its way
   PinnedBuffer<float> host_blob_;
 };
 

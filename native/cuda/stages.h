@@ -46,18 +46,19 @@ struct MatvecCall {
   float eps = 0;
   int head_dim = 0;
   Epilogue epilogue = Epilogue::store;
-  float* y;      // [n_rows, y_stride]; for logits the slices say
+  float* y;  // [n_rows, y_stride]; for logits the slices say
   int y_stride;
   const DeviceSlice* slices = nullptr;  // logits
   const float* head_scale = nullptr;
-  int n_valid = 0;                      // rows of W that exist, for logits and add
+  int n_valid = 0;  // rows of W that exist, for logits and add
 };
 
 void matvec(const LaunchContext&, const MatvecCall&);
 /// Once per device, before the first matvec: raises shared memory limits.
 void prepare_matvec(const DeviceFacts&);
 
-// ---- matrix times matrix: slices of several tokens -------------------------------------------------------------------
+// ---- matrix times matrix: slices of several tokens
+// -------------------------------------------------------------------
 
 /// out [n_rows, padded k] bf16 = prologue of x, rounded once.
 void prepare_rows(const LaunchContext&, const MatvecCall&, __nv_bfloat16* out);
@@ -153,7 +154,8 @@ struct AttentionCall {
 };
 /// Keys and values of all rows into the cache (slices of several tokens).
 void write_keys(const LaunchContext&, const AttentionCall&);
-/// One-token slices write their own keys. Otherwise `rows` is a single longer slice, whose keys write_keys() has written.
+/// One-token slices write their own keys. Otherwise `rows` is a single longer slice, whose keys write_keys() has
+/// written.
 void attend_split(const LaunchContext&, const AttentionCall&, bool one_token);
 constexpr int attention_rows_per_launch = 64;
 std::int64_t attention_scratch(const Config&, int n_splits);

@@ -1,5 +1,3 @@
-#include "weights.h"
-
 #include <cmath>
 #include <cstring>
 
@@ -7,6 +5,7 @@
 #include "pack.cuh"
 #include "parallel.h"
 #include "quantise.h"
+#include "weights.h"
 
 namespace nf::cuda {
 namespace {
@@ -62,7 +61,8 @@ class Weights::Uploader {
     for (std::size_t i = 0; i < matrices.size(); ++i) {
       const int first_tile = stage.first_row[i] / tile_rows;
       const bool apart = first_tile >= stage.main.n_tiles;
-      PackTarget target{apart ? kept : main, apart ? first_tile - stage.main.n_tiles : first_tile, 1, matrices[i]->n_in};
+      PackTarget target{apart ? kept : main, apart ? first_tile - stage.main.n_tiles : first_tile, 1,
+                        matrices[i]->n_in};
       if (interleave) target.first_tile = static_cast<int>(i), target.tile_stride = stride;
       pack(*matrices[i], apart ? stage.kept.format : stage.main.format, target);
     }
@@ -94,9 +94,8 @@ class Weights::Uploader {
   void pack(const Matrix& matrix, MatrixFormat format, const PackTarget& target) {
     const bool quantised = format == MatrixFormat::int8 || format == MatrixFormat::int4;
     const TensorView view = quantised ? TensorView{} : plan_.source->open(matrix.name);
-    const std::int64_t row_bytes =
-        quantised ? matrix.n_in + std::int64_t{n_groups(quant_spec(format), matrix.n_in)} * 4
-                  : matrix.n_in * size_of(view.dtype);
+    const std::int64_t row_bytes = quantised ? matrix.n_in + std::int64_t{n_groups(quant_spec(format), matrix.n_in)} * 4
+                                             : matrix.n_in * size_of(view.dtype);
     const int piece = static_cast<int>(std::min<std::int64_t>(matrix.n_out, (staging_bytes - 64) / row_bytes / 8 * 8));
     for (int row = 0; row < matrix.n_out; row += piece) {
       if (stop_) throw EngineError(ErrorCode::cancelled, "loading was cancelled");

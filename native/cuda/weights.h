@@ -36,10 +36,10 @@ class Weights {
 
   std::vector<LayerWeights> layers;
   StageWeights head;
-  DeviceMatrix embed;           // the head's matrix when tied
+  DeviceMatrix embed;             // the head's matrix when tied
   const float* memory = nullptr;  // [n_memory, hidden]
   const float* final_norm = nullptr;
-  const float* head_scale = nullptr;    // null without row norms
+  const float* head_scale = nullptr;         // null without row norms
   const float* inverse_frequency = nullptr;  // [qk_dim / 2]
   std::int64_t n_bytes = 0;
 

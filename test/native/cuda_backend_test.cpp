@@ -69,7 +69,8 @@ TEST("CUDA: the device's greedy choice is the host's") {
 
 TEST("CUDA: with and without a graph, the same bits") {
   need_gpu();
-  const auto with = load("real-heads", WeightFormat::bf16, true), without = load("real-heads", WeightFormat::bf16, false);
+  const auto with = load("real-heads", WeightFormat::bf16, true),
+             without = load("real-heads", WeightFormat::bf16, false);
   Session a(with, 640), b(without, 640);
   const Run first = decode(a, 63, 50, false), second = decode(b, 63, 50, false);
   CHECK(first.tokens == second.tokens);

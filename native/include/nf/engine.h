@@ -59,8 +59,8 @@ struct DeviceInfo {
   Device kind = Device::cpu;
   int index = 0;
   std::string name;
-  std::int64_t memory_total = 0;  // bytes
-  std::int64_t memory_free = 0;   // bytes; what could be had now
+  std::int64_t memory_total = 0;             // bytes
+  std::int64_t memory_free = 0;              // bytes; what could be had now
   int compute_major = 0, compute_minor = 0;  // GPU only
   int n_threads = 0;                         // CPU only: physical cores this process may use
   std::string features;                      // CPU: instruction sets in use; GPU: driver version
@@ -89,8 +89,8 @@ struct LoadOptions {
   int device_index = -1;  // -1: the GPU with the most free memory
   int n_threads = 0;      // 0: one per physical core
   WeightFormat format = WeightFormat::bf16;
-  int max_positions = 4096;  // the context that memory is checked for; sessions may ask for less
-  bool use_graph = true;     // CUDA: decode through a CUDA graph
+  int max_positions = 4096;         // the context that memory is checked for; sessions may ask for less
+  bool use_graph = true;            // CUDA: decode through a CUDA graph
   std::filesystem::path cache_dir;  // where quantised weights are kept; empty: not kept
   std::function<void(const LoadProgress&)> on_progress;  // called on the loading thread, at most ~20 times a second
 };
@@ -102,14 +102,14 @@ struct ModelInfo {
   std::string device_name;
   WeightFormat format = WeightFormat::bf16;
   int n_layers = 0, n_vocab = 0, n_hidden = 0;
-  int n_meta_tokens = 0;       // positions every session starts with
-  int max_positions = 0;       // what the model was trained for; 0 when the config does not say
-  int context_positions = 0;   // LoadOptions::max_positions as granted
+  int n_meta_tokens = 0;      // positions every session starts with
+  int max_positions = 0;      // what the model was trained for; 0 when the config does not say
+  int context_positions = 0;  // LoadOptions::max_positions as granted
   int n_threads = 0;
   std::vector<Token> end_tokens;
   std::int64_t n_parameters = 0;
-  std::int64_t weight_bytes = 0;          // resident, in the chosen format
-  std::int64_t state_bytes = 0;           // recurrent state of one sequence
+  std::int64_t weight_bytes = 0;  // resident, in the chosen format
+  std::int64_t state_bytes = 0;   // recurrent state of one sequence
   std::int64_t kv_bytes_per_position = 0;
 };
 
@@ -143,10 +143,10 @@ class Model {
 };
 
 struct Sampling {
-  float temperature = 1.0f;  // 0: greedy
-  int top_k = 0;             // 0: off
-  float top_p = 0.9f;        // 1: off
-  float min_p = 0.0f;        // 0: off
+  float temperature = 1.0f;         // 0: greedy
+  int top_k = 0;                    // 0: off
+  float top_p = 0.9f;               // 1: off
+  float min_p = 0.0f;               // 0: off
   float repetition_penalty = 1.0f;  // over prompt and answer, as in CTRL (arXiv 1909.05858)
   float frequency_penalty = 0.0f;   // over the answer, per occurrence
   float presence_penalty = 0.0f;    // over the answer, once
@@ -154,7 +154,7 @@ struct Sampling {
   int n_logprobs = 0;  // alternatives reported per token, 0 to max_logprobs
   bool ignore_end = false;
   std::vector<std::pair<Token, float>> logit_bias;  // added to the logits
-  std::vector<std::uint32_t> allowed;  // bit t % 32 of word t / 32: token t may be taken; empty: all may
+  std::vector<std::uint32_t> allowed;               // bit t % 32 of word t / 32: token t may be taken; empty: all may
 };
 
 inline constexpr int max_logprobs = 20;
@@ -166,8 +166,8 @@ struct TokenLogprob {
 
 struct Step {
   Token token = 0;
-  bool is_end = false;    // an end token, and ignore_end was not set
-  float logprob = 0;      // natural log, of the untempered distribution
+  bool is_end = false;        // an end token, and ignore_end was not set
+  float logprob = 0;          // natural log, of the untempered distribution
   std::int64_t stamp_ns = 0;  // steady clock, when the token was known
   std::int64_t forward_ns = 0, sample_ns = 0;
   int n_top = 0;
