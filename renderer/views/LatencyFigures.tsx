@@ -39,7 +39,7 @@ export function SeriesTable({ message }: { readonly message: Message }) {
   const seen = seenTimings(message.id);
   const engine = message.stats?.itlNs ?? seen?.itlNs.histogram.percentiles() ?? null;
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.series}>
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.code.table}>
       <table className="series figures">
         <thead>
           <tr>

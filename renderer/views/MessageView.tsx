@@ -21,6 +21,7 @@ export const MessageView = memo(function MessageView({ id }: { readonly id: stri
   if (message.role === 'assistant') return <Answer message={message} raw={raw} />;
   return (
     <article className="turn turn-user" aria-label={strings.chat.you}>
+      <h2 className="visually-hidden">{strings.chat.you}</h2>
       {editing ? (
         <EditMessage message={message} />
       ) : (
@@ -42,6 +43,7 @@ function Answer({ message, raw }: { readonly message: Message; readonly raw: boo
   const waiting = run !== null && content.text === '';
   return (
     <article className="turn turn-answer" aria-label={strings.chat.model} aria-busy={run !== null}>
+      <h2 className="visually-hidden">{strings.chat.model}</h2>
       {raw ? (
         <pre className="raw" dir="auto">
           {content.text}

@@ -73,12 +73,16 @@ const components: Components = {
   input: ({ checked }) => (
     <input type="checkbox" checked={checked === true} disabled aria-label={checked === true ? '☑' : '☐'} readOnly />
   ),
+  // A header cell without words heads nothing.
+  th: ({ children, style }) =>
+    children === undefined || children === null ? <td style={style} /> : <th style={style}>{children}</th>,
+  // Turns have the second level; models begin at any level, so the upper three are one, told apart by their looks.
   h1: ({ children }) => <h3 className="heading-1">{children}</h3>,
-  h2: ({ children }) => <h4 className="heading-2">{children}</h4>,
-  h3: ({ children }) => <h5 className="heading-3">{children}</h5>,
-  h4: ({ children }) => <h6 className="heading-3">{children}</h6>,
-  h5: ({ children }) => <h6 className="heading-3">{children}</h6>,
-  h6: ({ children }) => <h6 className="heading-3">{children}</h6>,
+  h2: ({ children }) => <h3 className="heading-2">{children}</h3>,
+  h3: ({ children }) => <h3 className="heading-3">{children}</h3>,
+  h4: ({ children }) => <h4 className="heading-3">{children}</h4>,
+  h5: ({ children }) => <h4 className="heading-3">{children}</h4>,
+  h6: ({ children }) => <h4 className="heading-3">{children}</h4>,
 };
 
 /** A formula on its own, in the one notation that the parser takes for display at any place. */

@@ -1,0 +1,434 @@
+/**
+ * A main process made of memory, put into the page before its scripts run: window.bridge for tests of the page alone.
+ * Scenes are set through window.fake.
+ */
+import { defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
+import type {
+  Chat,
+  EngineStatus,
+  GenerationStats,
+  InstalledModel,
+  LoadedModel,
+  Message,
+  RepoDescription,
+  Settings,
+  TokenTiming,
+} from '../../../main/contract/domain.ts';
+import type { ErrorInfo } from '../../../main/contract/errors.ts';
+import type { EventName, Events } from '../../../main/contract/ipc.ts';
+
+interface FakeRun {
+  readonly generationId: string;
+  readonly chatId: string;
+  readonly messageId: string;
+  text: string;
+  stopped: boolean;
+}
+
+export interface Fake {
+  /** Words the next answers consist of. */
+  answer: string;
+  wordsPerFrame: number;
+  /** Frames wait until release() is called. */
+  hold: boolean;
+  readonly calls: { route: string; input: unknown }[];
+  emit<E extends EventName>(event: E, payload: Events[E]): void;
+  setEngine(status: EngineStatus): void;
+  release(): void;
+  lastRun(): FakeRun | null;
+  addChat(chat: Partial<Chat> & { readonly id: string }): void;
+  message(partial: Partial<Message> & { readonly id: string; readonly chatId: string }): Message;
+  stats(partial?: Partial<GenerationStats>): GenerationStats;
+  readonly model: LoadedModel;
+  setInstalled(models: readonly InstalledModel[]): void;
+  fail: Record<string, ErrorInfo>;
+  description: RepoDescription;
+}
+
+const now = 1_790_000_000_000;
+let lastId = 0;
+const nextId = (prefix: string): string => `${prefix}${(lastId += 1)}`;
+
+const model: LoadedModel = {
+  source: 'nvidia--Nemotron-Flash-3B-Instruct@1a2b3c4',
+  name: 'Nemotron-Flash-3B-Instruct',
+  device: 'cuda',
+  deviceIndex: 0,
+  deviceName: 'RTX 4070',
+  format: 'int4',
+  threads: 8,
+  parameters: 2_749_998_624,
+  layers: 36,
+  vocab: 131072,
+  metaTokens: 256,
+  trainedPositions: 29_000,
+  contextPositions: 8192,
+  weightBytes: 1_760_000_000,
+  stateBytes: 41_000_000,
+  kvBytesPerPosition: 8192,
+  loadNs: 1_840_000_000,
+  synthetic: false,
+};
+
+const installedModel: InstalledModel = {
+  id: model.source,
+  name: model.name,
+  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+  revision: '1a2b3c4d',
+  folder: '/home/mira/.nemoflash/models/nvidia--Nemotron-Flash-3B-Instruct',
+  sizeBytes: 5_520_000_000,
+  origin: 'downloaded',
+  installedAt: now,
+  verifiedAt: now,
+  licenceId: 'cc-by-nc-4.0',
+};
+
+function stats(partial: Partial<GenerationStats> = {}): GenerationStats {
+  return {
+    promptTokens: 4901,
+    reusedTokens: 4812,
+    prefillNs: 21_000_000,
+    ttftNs: 42_000_000,
+    queueNs: 180_000,
+    outputTokens: 512,
+    decodeNs: 1_638_000_000,
+    itlNs: { p50: 3_100_000, p95: 3_300_000, p99: 3_600_000, max: 9_400_000 },
+    finishReason: 'stop',
+    seed: 1234567,
+    device: 'cuda',
+    format: 'int4',
+    ...partial,
+  };
+}
+
+function timings(total: number): TokenTiming[] {
+  let stampNs = 0;
+  let noise = 7;
+  return Array.from({ length: total }, (_, index) => {
+    noise = (noise * 16807) % 2147483647;
+    stampNs += 3_000_000 + (noise % 260_000) + (index % 97 === 96 ? 4_000_000 : 0);
+    return { stampNs, forwardNs: 2_800_000, sampleNs: 90_000 };
+  });
+}
+
+function message(partial: Partial<Message> & { readonly id: string; readonly chatId: string }): Message {
+  return {
+    parentId: null,
+    role: 'user',
+    content: '',
+    createdAt: now + (lastId += 1),
+    status: 'complete',
+    error: null,
+    stats: null,
+    ...partial,
+  };
+}
+
+const listeners = new Map<string, Set<(payload: never) => void>>();
+const chats = new Map<string, Chat>();
+const removed = new Map<string, Chat>();
+const runs: FakeRun[] = [];
+let settings: Settings = { ...defaultSettings, modelId: model.source };
+let status: EngineStatus = { state: 'ready', model, running: 0, queued: 0 };
+let installed: readonly InstalledModel[] = [installedModel];
+
+const description: RepoDescription = {
+  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+  revision: '1a2b3c4d5e6f',
+  files: [],
+  totalBytes: 5_520_000_000,
+  licence: {
+    id: 'cc-by-nc-4.0',
+    name: 'CC BY-NC 4.0',
+    link: 'https://example.invalid/licence',
+    text: 'Attribution, non-commercial. '.repeat(60),
+  },
+  gated: false,
+  targetFolder: '/home/mira/.nemoflash/models',
+  freeBytes: 211_000_000_000,
+  forecasts: [
+    {
+      format: 'bf16',
+      device: 'cuda',
+      memoryBytes: 6_400_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 82,
+    },
+    {
+      format: 'int8',
+      device: 'cuda',
+      memoryBytes: 3_500_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 124,
+    },
+    {
+      format: 'int4',
+      device: 'cuda',
+      memoryBytes: 2_200_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 160,
+    },
+    {
+      format: 'f32',
+      device: 'cuda',
+      memoryBytes: 12_600_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: false,
+      tokensPerSecond: null,
+    },
+  ],
+  recommendedFormat: 'bf16',
+};
+
+function emit<E extends EventName>(event: E, payload: Events[E]): void {
+  for (const listener of listeners.get(event) ?? []) listener(payload as never);
+}
+
+function summaries() {
+  return [...chats.values()].map(({ id, title, createdAt, updatedAt, pinned }) => ({
+    id,
+    title,
+    createdAt,
+    updatedAt,
+    pinned,
+  }));
+}
+
+function put(changed: Message): void {
+  const chat = chats.get(changed.chatId);
+  if (chat === undefined) return;
+  const messages = [...chat.messages.filter((entry) => entry.id !== changed.id), changed];
+  chats.set(chat.id, { ...chat, messages, leafId: changed.id, updatedAt: chat.updatedAt + 1 });
+}
+
+function addChat(partial: Partial<Chat> & { readonly id: string }): Chat {
+  const chat: Chat = {
+    title: '',
+    createdAt: now,
+    updatedAt: now,
+    pinned: false,
+    systemPrompt: '',
+    sampling: defaultSampling,
+    draft: '',
+    leafId: null,
+    messages: [],
+    ...partial,
+  };
+  chats.set(chat.id, chat);
+  return chat;
+}
+
+function finish(run: FakeRun, reason: GenerationStats['finishReason']): void {
+  const chat = chats.get(run.chatId);
+  const answer = chat?.messages.find((entry) => entry.id === run.messageId);
+  if (answer === undefined) return;
+  const done: Message = {
+    ...answer,
+    content: run.text,
+    status: 'complete',
+    stats: stats({ finishReason: reason, outputTokens: run.text.split(' ').length }),
+  };
+  put(done);
+  emit('chat.finished', { generationId: run.generationId, message: done });
+}
+
+function stream(run: FakeRun): void {
+  const words = fake.answer.split(/(?<=\s)/);
+  const all = timings(words.length);
+  const total = 88;
+  const ids = { generationId: run.generationId, chatId: run.chatId, messageId: run.messageId };
+  emit('chat.prefill', { ...ids, doneTokens: total, totalTokens: total, reusedTokens: 4812, elapsedNs: 21_000_000 });
+  let at = 0;
+  const step = (): void => {
+    if (run.stopped) return finish(run, 'cancelled');
+    if (fake.hold) return void setTimeout(step, 10);
+    if (at >= words.length) return finish(run, 'stop');
+    const text = words.slice(at, at + fake.wordsPerFrame).join('');
+    run.text += text;
+    emit('chat.tokens', {
+      ...ids,
+      text,
+      timings: all.slice(at, at + fake.wordsPerFrame),
+      sentAt: performance.timeOrigin + performance.now(),
+    });
+    at += fake.wordsPerFrame;
+    setTimeout(step, 16);
+  };
+  setTimeout(step, 16);
+}
+
+function startRun(chatId: string, parentId: string | null) {
+  const answer = message({ id: nextId('a'), chatId, parentId, role: 'assistant', status: 'streaming' });
+  put(answer);
+  const run: FakeRun = { generationId: nextId('g'), chatId, messageId: answer.id, text: '', stopped: false };
+  runs.push(run);
+  setTimeout(() => stream(run), 0);
+  return { generationId: run.generationId, answer };
+}
+
+type Input = Record<string, never> & Record<string, unknown>;
+type Handler = (input: Input) => unknown;
+const text = (value: unknown): string => String(value);
+
+const handlers: Record<string, Handler> = {
+  'app.info': () => ({
+    version: '0.1.0',
+    shell: 'web',
+    platform: 'linux',
+    home: '/home/mira/.nemoflash',
+    canPickFolder: false,
+    hubEndpoint: 'https://hub.invalid',
+    startModel: null,
+  }),
+  'app.pickFolder': () => ({ path: null }),
+  'settings.get': () => settings,
+  'settings.update': (patch) => {
+    settings = { ...settings, ...patch };
+    return settings;
+  },
+  'devices.list': () => ({
+    devices: [
+      {
+        kind: 'cpu',
+        index: 0,
+        name: 'AMD Ryzen 7 7840U',
+        memoryTotalBytes: 32_000_000_000,
+        memoryFreeBytes: 21_000_000_000,
+        computeCapability: null,
+        threads: 8,
+        features: 'AVX2 AVX-512',
+      },
+    ],
+    cudaReason: 'The NVIDIA driver (libcuda) was not found.',
+  }),
+  'models.list': () => installed,
+  'models.downloads': () => [],
+  'models.describe': () => fake.description,
+  'models.download': ({ repo, revision }) => ({
+    repo,
+    revision,
+    state: 'running',
+    doneBytes: 0,
+    totalBytes: 5_520_000_000,
+    bytesPerSecond: null,
+    etaSeconds: null,
+    reason: null,
+    file: null,
+  }),
+  'models.import': () => installedModel,
+  'models.verify': ({ modelId }) => ({ modelId, ok: true, files: [] }),
+  'models.remove': () => ({ freedBytes: installedModel.sizeBytes }),
+  'engine.status': () => status,
+  'engine.load': () => model,
+  'engine.unload': () => null,
+  'engine.cancelLoad': () => null,
+  'engine.countTokens': (input) => ({ tokens: Math.ceil(text(input['text']).length / 4) }),
+  'chats.list': summaries,
+  'chats.create': () => addChat({ id: nextId('c'), updatedAt: now + lastId, sampling: settings.sampling }),
+  'chats.get': (input) => chats.get(text(input['chatId'])),
+  'chats.update': ({ chatId, ...patch }) => {
+    const chat = { ...chats.get(text(chatId))!, ...patch } as Chat;
+    chats.set(chat.id, chat);
+    emit('chats.changed', summaries());
+    return chat;
+  },
+  'chats.remove': (input) => {
+    const id = text(input['chatId']);
+    removed.set(id, chats.get(id)!);
+    chats.delete(id);
+    return null;
+  },
+  'chats.restore': (input) => {
+    const chat = removed.get(text(input['chatId']))!;
+    chats.set(chat.id, chat);
+    return chat;
+  },
+  'chats.search': (input) =>
+    [...chats.values()].flatMap((chat) =>
+      chat.messages.flatMap((entry) => {
+        const at = entry.content.toLowerCase().indexOf(text(input['query']).toLowerCase());
+        if (at === -1) return [];
+        const start = Math.max(0, at - 30);
+        const snippet = entry.content.slice(start, at + 90);
+        const matchStart = at - start;
+        const matchEnd = matchStart + text(input['query']).length;
+        return [{ chatId: chat.id, messageId: entry.id, title: chat.title, snippet, matchStart, matchEnd }];
+      }),
+    ),
+  'chat.send': (input) => {
+    const chatId = text(input['chatId']);
+    const parentId = input['parentId'] === null ? null : text(input['parentId']);
+    const user = message({ id: nextId('u'), chatId, parentId, content: text(input['content']) });
+    put(user);
+    const chat = chats.get(chatId);
+    if (chat !== undefined && chat.title === '') chats.set(chatId, { ...chat, title: user.content.slice(0, 40) });
+    const started = startRun(chatId, user.id);
+    emit('chats.changed', summaries());
+    return { ...started, user };
+  },
+  'chat.regenerate': (input) => {
+    const chatId = text(input['chatId']);
+    const before = chats.get(chatId)?.messages.find((entry) => entry.id === input['messageId']);
+    return startRun(chatId, before?.parentId ?? null);
+  },
+  'chat.stop': (input) => {
+    const run = runs.find((entry) => entry.generationId === input['generationId']);
+    if (run !== undefined) run.stopped = true;
+    return null;
+  },
+  'chat.timings': () => timings(512),
+};
+
+const fake: Fake = {
+  answer: 'The sky is blue because air scatters short waves more than long ones. ',
+  wordsPerFrame: 3,
+  hold: false,
+  calls: [],
+  fail: {},
+  description,
+  model,
+  emit,
+  setEngine: (next) => {
+    status = next;
+    emit('engine.status', next);
+  },
+  release: () => {
+    fake.hold = false;
+  },
+  lastRun: () => runs.at(-1) ?? null,
+  addChat,
+  message,
+  stats,
+  setInstalled: (models) => {
+    installed = models;
+    emit('models.changed', models);
+  },
+};
+
+const bridge = {
+  request: (route: string, input: Input) => {
+    fake.calls.push({ route, input });
+    const failure = fake.fail[route];
+    if (failure !== undefined) return Promise.resolve({ ok: false, error: failure });
+    const handler = handlers[route];
+    if (handler === undefined) {
+      const error = { code: 'UNKNOWN_ROUTE', message: `No route ${route}.`, retryable: false };
+      return Promise.resolve({ ok: false, error });
+    }
+    // Through JSON, as every transport does it.
+    const value: unknown = JSON.parse(JSON.stringify(handler(input) ?? null));
+    return Promise.resolve({ ok: true, value });
+  },
+  on: (event: string, listener: (payload: never) => void) => {
+    const own = listeners.get(event) ?? new Set();
+    listeners.set(event, own.add(listener));
+    return () => own.delete(listener);
+  },
+};
+
+Object.assign(window, { bridge, fake });
+// A scene is a function of the fake, put into the page by the test.
+(window as unknown as { scene?: (fake: Fake) => void }).scene?.(fake);

@@ -1,0 +1,277 @@
+/** The page alone, in a real Chromium under the shells' security policy, with a main process made of memory. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { chromiumPath, needsChromium } from '../support/browser.ts';
+import { hostPage } from '../support/page.ts';
+import type { PageHost } from '../support/page.ts';
+import { conversation, endless, firstStart, oversized } from './page/scenes.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+}
+
+/** What axe finds wrong, as readable lines. */
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  const result = (await page.evaluate('axe.run(document)')) as AxeResult;
+  return result.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
+}
+
+const scrollsSideways = (page: Page): Promise<unknown> =>
+  page.evaluate('document.documentElement.scrollWidth > innerWidth || document.body.scrollWidth > innerWidth');
+
+const calls = (page: Page, route: string): Promise<unknown[]> =>
+  page.evaluate(`fake.calls.filter((call) => call.route === '${route}').map((call) => call.input)`);
+
+/** Words in the conversation, not in the region that reads them out. */
+const said = (page: Page, words: string) => page.locator('.prose').getByText(words).last();
+
+const composer = (page: Page) => page.getByLabel('Message', { exact: true });
+
+async function ask(page: Page, words: string): Promise<void> {
+  await composer(page).fill(words);
+  await page.keyboard.press('Enter');
+}
+
+describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
+  let host: PageHost;
+  beforeAll(async () => {
+    host = await hostPage();
+  });
+  afterAll(() => host.close());
+
+  const rail = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+  const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
+    conversation: (page) => page.getByText('Attention keeps').waitFor(),
+    models: (page) => rail(page, 'Models').click(),
+    latency: (page) => rail(page, 'Latency').click(),
+    settings: (page) => rail(page, 'Settings').click(),
+    palette: (page) => page.keyboard.press('Control+k'),
+    sampling: (page) => page.keyboard.press('Control+.'),
+    'model chip': (page) => page.locator('.chip').click(),
+  };
+
+  for (const dark of [false, true]) {
+    test.each(Object.keys(pages))(
+      `%s, ${dark ? 'dark' : 'light'}: axe finds nothing, nothing scrolls sideways`,
+      async (name) => {
+        const { page, problems } = await host.open({ dark, scene: conversation });
+        await page.locator('.prose').last().waitFor();
+        if (name === 'conversation')
+          await page.locator('.messages-scroll').evaluate('(list) => { list.scrollTop = 0; }');
+        await pages[name]?.(page);
+        await page.waitForTimeout(300);
+        expect(await violations(page)).toEqual([]);
+        expect(await scrollsSideways(page)).toBe(false);
+        expect(problems).toEqual([]);
+        await page.context().close();
+      },
+    );
+  }
+
+  const scenes = { conversation, oversized, 'first start': firstStart };
+  test.each(['conversation', 'oversized', 'first start'] as const)(
+    '%s holds in 900x600 and enlarged twice',
+    async (name) => {
+      for (const view of [{ width: 900, height: 600 }, { zoom: 2 }]) {
+        const { page, problems } = await host.open({ ...view, scene: scenes[name] });
+        await composer(page).waitFor();
+        await page.waitForTimeout(300);
+        expect(await scrollsSideways(page)).toBe(false);
+        expect(await violations(page)).toEqual([]);
+        expect(problems).toEqual([]);
+        await page.context().close();
+      }
+    },
+  );
+
+  test('an answer streams, and its figures come from the engine', async () => {
+    const { page, problems } = await host.open();
+    await ask(page, 'Why is the sky blue?');
+    await said(page, 'short waves more than long ones.').waitFor();
+    const strip = page.getByRole('button', { name: /TTFT/ });
+    await strip.waitFor();
+    expect((await strip.innerText()).replace(/\s+/g, ' ')).toContain('TTFT 42.0 ms');
+    expect((await strip.innerText()).replace(/\s+/g, ' ')).toContain('reused 4 812 of 4 901');
+    await strip.click();
+    await page.getByText('Three clocks, never mixed').waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  test('Esc stops, and nothing that arrives later is shown', async () => {
+    const { page } = await host.open();
+    await page.evaluate("fake.answer = 'word '.repeat(5000)");
+    await ask(page, 'Go on for ever');
+    await said(page, 'word word').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByText('Stopped by you.').waitFor();
+    const before = await page.locator('.prose').innerText();
+    await page.evaluate(`(() => {
+      const run = fake.lastRun();
+      fake.emit('chat.tokens', { ...run, text: 'LATE', timings: [], sentAt: 0 });
+    })()`);
+    await page.waitForTimeout(100);
+    expect(await page.locator('.prose').innerText()).toBe(before);
+    await page.context().close();
+  });
+
+  test('answering again makes a version beside the old one, and both can be reached', async () => {
+    const { page } = await host.open();
+    await page.evaluate("fake.answer = 'First answer.'");
+    await ask(page, 'Question');
+    await said(page, 'First answer.').waitFor();
+    await page.evaluate("fake.answer = 'Second answer.'");
+    await page.getByRole('button', { name: 'Answer again' }).click();
+    await said(page, 'Second answer.').waitFor();
+    await page.getByLabel('Version 2 of 2').waitFor();
+    await page.getByRole('button', { name: 'Previous version' }).click();
+    await said(page, 'First answer.').waitFor();
+    await page.context().close();
+  });
+
+  test('an edited question is sent under the same parent', async () => {
+    const { page } = await host.open();
+    await ask(page, 'Old question');
+    await page.getByRole('button', { name: /TTFT/ }).waitFor();
+    await page.getByRole('button', { name: 'Edit and send again' }).click();
+    await page.getByLabel('Edit the message').fill('New question');
+    await page.keyboard.press('Enter');
+    await page.getByText('New question', { exact: true }).first().waitFor();
+    const sent = (await calls(page, 'chat.send')) as { parentId: unknown; content: string }[];
+    expect(sent.map(({ parentId, content }) => [parentId, content])).toEqual([
+      [null, 'Old question'],
+      [null, 'New question'],
+    ]);
+    await page.context().close();
+  });
+
+  test('copy gives the raw text of the model', async () => {
+    const { page } = await host.open();
+    const raw = 'A **bold** claim: \\(x\\) costs $5 and $6.\n\n| a | b |\n|---|---|\n| `1 | 2` | 3 |';
+    await page.evaluate(`fake.answer = ${JSON.stringify(raw)}`);
+    await ask(page, 'Copy me');
+    await page.getByRole('button', { name: /TTFT/ }).waitFor();
+    await page.locator('.turn-answer').getByRole('button', { name: 'Copy text' }).click();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(raw);
+    await page.context().close();
+  });
+
+  test('Enter that ends a composition does not send, Shift+Enter breaks the line', async () => {
+    const { page } = await host.open();
+    await composer(page).fill('にほん');
+    await composer(page).dispatchEvent('keydown', { key: 'Enter', keyCode: 229, isComposing: true, bubbles: true });
+    await composer(page).press('Shift+Enter');
+    expect(await calls(page, 'chat.send')).toEqual([]);
+    expect(await composer(page).inputValue()).toBe('にほん\n');
+    await page.context().close();
+  });
+
+  test('the draft is saved as it is typed', async () => {
+    const { page } = await host.open();
+    await composer(page).pressSequentially('half a thou');
+    await expect
+      .poll(() => calls(page, 'chats.update'))
+      .toContainEqual(expect.objectContaining({ draft: 'half a thou' }));
+    await page.context().close();
+  });
+
+  test('first start: the button accepts the licence and downloads; the message waits for the model', async () => {
+    const { page, problems } = await host.open({ scene: firstStart });
+    await page.getByRole('button', { name: /Accept licence and download/ }).click();
+    await page.getByRole('progressbar').first().waitFor();
+    const download = (await calls(page, 'models.download')) as { acceptLicence: boolean; revision: string }[];
+    expect(download[0]).toMatchObject({ acceptLicence: true, revision: '1a2b3c4d5e6f' });
+    await ask(page, 'Asked too early');
+    await page.getByText('Is sent when the model is ready.', { exact: true }).waitFor();
+    expect(await calls(page, 'chat.send')).toEqual([]);
+    await page.evaluate("fake.setEngine({ state: 'ready', model: fake.model, running: 0, queued: 0 })");
+    await said(page, 'short waves more than long ones.').waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  test('a hub that cannot be reached is said in words, with a way on', async () => {
+    const { page } = await host.open({
+      scene: (fake) => {
+        fake.setInstalled([]);
+        fake.setEngine({ state: 'empty', lastError: null });
+        fake.fail['models.describe'] = { code: 'OFFLINE', message: 'The hub cannot be reached.', retryable: true };
+      },
+    });
+    await page.getByText('The hub cannot be reached.').waitFor();
+    await page.evaluate('fake.fail = {}');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: /Accept licence and download/ }).waitFor();
+    await page.context().close();
+  });
+
+  test('a lost GPU is said on the badge, and what to do is a choice', async () => {
+    const { page } = await host.open();
+    await page.evaluate(`fake.setEngine({ state: 'lost', request: { source: 'm', device: 'cuda' },
+      error: { code: 'DEVICE_LOST', message: 'The GPU was reset by its driver.', retryable: true } })`);
+    await page.locator('.badge-lost').waitFor();
+    await page.getByRole('button', { name: 'Continue on CPU' }).click();
+    expect(await calls(page, 'engine.load')).toContainEqual({ source: 'm', device: 'cpu' });
+    await page.context().close();
+  });
+
+  test('the palette finds a chat by its letters and opens it', async () => {
+    const { page } = await host.open({ scene: conversation });
+    await page.locator('.prose').last().waitFor();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('rust');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Rust lifetimes', level: 1 }).waitFor();
+    await page.context().close();
+  });
+
+  test('search shows where it found the words', async () => {
+    const { page } = await host.open({ scene: conversation });
+    await page.getByLabel('Search chats').fill('forgets on purpose');
+    await page.locator('mark', { hasText: 'forgets on purpose' }).waitFor();
+    await page.context().close();
+  });
+
+  test('a deleted chat can be brought back', async () => {
+    const { page } = await host.open({ scene: conversation });
+    await page.getByRole('button', { name: 'Actions for “Rust lifetimes”' }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('heading', { name: 'Rust lifetimes', level: 1 }).waitFor();
+    await page.context().close();
+  });
+
+  test('sampling: what differs is marked, out of range is refused in words, one click resets', async () => {
+    const { page } = await host.open();
+    await page.keyboard.press('Control+.');
+    const field = page.getByRole('textbox', { name: 'Temperature' });
+    await field.fill('0.7');
+    await page.getByText('1 differs from its default').waitFor();
+    await field.fill('9');
+    await page.getByText('Allowed: 0 to 2.').waitFor();
+    await page.getByRole('button', { name: 'Reset Temperature to 1' }).click();
+    await page.getByText('All at their defaults').waitFor();
+    await expect
+      .poll(() => calls(page, 'chats.update'))
+      .toContainEqual(expect.objectContaining({ sampling: expect.objectContaining({ temperature: 1 }) }));
+    await page.context().close();
+  });
+
+  test('of 2 000 messages only those in sight are in the page, and streaming follows the end', async () => {
+    const { page } = await host.open({ scene: endless });
+    await page.getByText('Message 1999').waitFor();
+    expect(await page.locator('.turn').count()).toBeLessThan(40);
+    await page.evaluate("fake.answer = 'A line of the answer.\\n\\n'.repeat(120) + 'THE END'; fake.wordsPerFrame = 12");
+    await ask(page, 'More');
+    await said(page, 'THE END').waitFor();
+    expect(await said(page, 'THE END').isVisible()).toBe(true);
+    await page.context().close();
+  });
+});
