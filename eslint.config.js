@@ -144,6 +144,7 @@ export default tseslint.config(
     },
   ].map(({ files, values }) => ({
     files,
+    ignores: ['renderer/vite.config.ts'],
     rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: values }] },
   })),
   {
