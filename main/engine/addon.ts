@@ -165,11 +165,23 @@ export interface NativeSession {
   dispose(): void;
 }
 
+export interface NativeBenchOptions extends NativeLoadOptions {
+  /** Positions in the cache when decoding starts, memory tokens included. */
+  readonly contexts: readonly number[];
+  /** Decoded per measurement. */
+  readonly tokens: number;
+  readonly repeats: number;
+  /** Also time every stage. */
+  readonly anatomy: boolean;
+}
+
 /** Errors carry a `code` of contract/errors.ts. Arguments that are wrong throw at once, all else rejects. */
 export interface Addon {
   readonly StopFlag: new () => StopFlag;
   devices(): Promise<DeviceReport>;
   loadModel(options: NativeLoadOptions, onProgress?: (progress: NativeLoadProgress) => void): Promise<NativeModel>;
+  /** Loads, measures and unloads. One JSON object per context, with the names of BenchRow in nf/bench.h. */
+  bench(options: NativeBenchOptions, onProgress?: (what: string) => void): Promise<readonly string[]>;
   /** The clock that stamps steps, in nanoseconds. */
   nowNs(): number;
   /** All codes of the engine's own errors. */

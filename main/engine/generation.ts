@@ -86,11 +86,10 @@ async function runConstrained(run: Run): Promise<NativeGenerateResult> {
         : { start: 'current' as const, saveFirst: false, tokens: new Int32Array(0), saveAfter: [] };
     const sampling = nativeSampling(run, allowed ?? undefined);
     const before = answer.sampled.length;
-    const result = await session.generate({ ...part, sampling, maxNewTokens: nothingMay ? 0 : 1, stop }, onFrame);
-    first =
-      first === null
-        ? result
-        : { ...first, finish: result.finish, position: result.position, finishedNs: result.finishedNs };
+    const result: NativeGenerateResult = await session.generate({ ...part, sampling, maxNewTokens: nothingMay ? 0 : 1, stop }, onFrame);
+    const { finish, position, finishedNs } = result;
+    const begun: NativeGenerateResult = first ?? result;
+    first = { ...begun, finish, position, finishedNs };
     if (nothingMay) return { ...first, finish: 'stop' };
     const token = answer.sampled[before];
     if (result.finish !== 'length' || token === undefined || answer.isStopped) return first;

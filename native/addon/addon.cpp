@@ -1,6 +1,7 @@
 // What require() of the .node gives. The types are in main/engine/addon.ts.
 #include <napi.h>
 
+#include "bench_job.h"
 #include "convert.h"
 #include "environment.h"
 #include "errors.h"
@@ -52,6 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define("StopFlag", environment->stop_flag_class, StopFlagObject::define(env));
   exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
   exports.Set("loadModel", Napi::Function::New<ModelObject::load>(env, "loadModel"));
+  exports.Set("bench", Napi::Function::New<bench>(env, "bench"));
   exports.Set("nowNs", Napi::Function::New<now_ns>(env, "nowNs"));
   exports.Set("errorCodes", js_codes(env));
   return exports;

@@ -1,0 +1,53 @@
+/** `nemoflash generate`: continues a text, or token ids, exactly as given. */
+import process from 'node:process';
+
+import type { Command } from 'commander';
+
+import { AppError } from '../contract/errors.ts';
+import type { EngineService, Prompt } from '../engine/engineApi.ts';
+import { answer } from './answer.ts';
+import { addSamplingOptions, samplingOf } from './sampling.ts';
+import type { SamplingFlags } from './sampling.ts';
+import { readTextFile, readTokenIds } from './tokenIds.ts';
+import { addModelOptions, withEngine } from './withEngine.ts';
+import type { ModelOptions } from './withEngine.ts';
+
+interface GenerateOptions extends ModelOptions, SamplingFlags {
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly ids?: string;
+  readonly ignoreEnd: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('generate')
+    .description('Continue a text as it is, without the turns of a chat.')
+    .option('--prompt <text>', 'the text')
+    .option('--prompt-file <file>', 'a file with the text')
+    .option('--ids <file>', 'a JSON array of token ids instead of a text; needs no tokenizer files')
+    .option('--ignore-end', 'go on past end tokens', false);
+  addSamplingOptions(addModelOptions(command)).action((options: GenerateOptions) => generate(options));
+}
+
+async function generate(options: GenerateOptions): Promise<void> {
+  const given = [options.prompt, options.promptFile, options.ids].filter((value) => value !== undefined);
+  if (given.length !== 1) {
+    throw new AppError('BAD_ARGUMENT', 'Give the prompt once: with --prompt, --prompt-file or --ids.');
+  }
+  const ids = options.ids === undefined ? null : await readTokenIds(options.ids);
+  const text = options.promptFile === undefined ? options.prompt : await readTextFile(options.promptFile);
+  const withStandIn = { ...options, standInTokenizer: ids !== null };
+  await withEngine(withStandIn, (engine, signal) =>
+    answer(
+      engine,
+      { prompt: promptOf(engine, ids, text ?? ''), sampling: samplingOf(options), ignoreEnd: options.ignoreEnd, signal },
+      { json: options.json, out: process.stdout },
+    ),
+  );
+}
+
+function promptOf(engine: EngineService, ids: Int32Array | null, text: string): Prompt {
+  if (ids !== null) return { tokens: ids, boundaries: [ids.length] };
+  return engine.prompt([{ role: 'user', content: text }], 'raw');
+}

@@ -1,0 +1,43 @@
+/** Sampling settings on the command line, with the ranges and defaults of the contract. */
+import type { Command } from 'commander';
+
+import { defaultSampling, maxSeed, samplingRanges } from '../contract/domain.ts';
+import type { SamplingNumber, SamplingOptions } from '../contract/domain.ts';
+import { decimal, wholeNumber } from './withEngine.ts';
+
+export interface SamplingFlags extends Partial<Readonly<Record<SamplingNumber, number>>> {
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+}
+
+const flags: readonly (readonly [name: SamplingNumber, flag: string, what: string])[] = [
+  ['temperature', '--temperature', 'how freely to choose; 0 takes the likeliest token'],
+  ['topK', '--top-k', 'choose among so many tokens; 0: all'],
+  ['topP', '--top-p', 'choose among the likeliest that together have this probability'],
+  ['minP', '--min-p', 'leave out tokens less likely than this share of the likeliest'],
+  ['repetitionPenalty', '--repetition-penalty', 'make what was said or asked less likely; 1: off'],
+  ['frequencyPenalty', '--frequency-penalty', 'make what was said less likely, for each time'],
+  ['presencePenalty', '--presence-penalty', 'make what was said less likely, once'],
+  ['maxNewTokens', '--max-new-tokens', 'end the answer after so many tokens'],
+];
+
+export function addSamplingOptions(command: Command): Command {
+  for (const [name, flag, what] of flags) {
+    const { min, max, step } = samplingRanges[name];
+    const parse = Number.isInteger(step) ? wholeNumber(min, max) : decimal(min, max);
+    command.option(`${flag} <number>`, `${what} (${min} to ${max}, default: ${samplingRanges[name].default})`, parse);
+  }
+  return command
+    .option('--seed <number>', 'the same seed gives the same answer (default: a fresh one)', wholeNumber(0, maxSeed))
+    .option('--stop <text...>', 'end the answer before this text');
+}
+
+export function samplingOf(given: SamplingFlags): SamplingOptions {
+  const numbers = flags.flatMap(([name]) => (given[name] === undefined ? [] : [[name, given[name]]]));
+  return {
+    ...defaultSampling,
+    ...(Object.fromEntries(numbers) as Partial<SamplingOptions>),
+    seed: given.seed ?? null,
+    stop: given.stop ?? [],
+  };
+}
