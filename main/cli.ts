@@ -44,7 +44,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof AppError)) throw error;
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: error.info })}\n`);
-    else process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${error.message}\n`);
     return error.code === 'CANCELLED' ? 130 : 1;
   }
 }

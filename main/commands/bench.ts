@@ -63,7 +63,9 @@ export function register(program: Command): void {
     .description('Measure loading, prefill and decode of a model on this machine.')
     .option('--model <source>', 'id of an installed model, a folder, or synthetic:NAME (default: the model of the app)')
     .addOption(new Option('--device <device>', 'where to run').choices(deviceKinds).default('cpu'))
-    .option('--format <formats>', `one or several of ${weightFormats.join(', ')}, with commas`, formats, ['bf16'] as const)
+    .option('--format <formats>', `one or several of ${weightFormats.join(', ')}, with commas`, formats, [
+      'bf16',
+    ] as const)
     .option(
       '--context <positions>',
       'positions in the cache when decoding starts; several with commas',

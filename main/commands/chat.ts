@@ -31,7 +31,11 @@ export function register(program: Command): void {
         { role: 'user', content: question },
       ];
       const prompt = engine.prompt(messages, 'model-card');
-      return answer(engine, { prompt, sampling: samplingOf(options), signal }, { json: options.json, out: process.stdout });
+      return answer(
+        engine,
+        { prompt, sampling: samplingOf(options), signal },
+        { json: options.json, out: process.stdout },
+      );
     }),
   );
 }

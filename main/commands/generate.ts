@@ -41,7 +41,12 @@ async function generate(options: GenerateOptions): Promise<void> {
   await withEngine(withStandIn, (engine, signal) =>
     answer(
       engine,
-      { prompt: promptOf(engine, ids, text ?? ''), sampling: samplingOf(options), ignoreEnd: options.ignoreEnd, signal },
+      {
+        prompt: promptOf(engine, ids, text ?? ''),
+        sampling: samplingOf(options),
+        ignoreEnd: options.ignoreEnd,
+        signal,
+      },
       { json: options.json, out: process.stdout },
     ),
   );

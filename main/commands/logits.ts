@@ -10,7 +10,7 @@ import { AppError } from '../contract/errors.ts';
 import { loadAddon } from '../engine/addon.ts';
 import type { NativeModelInfo, NativeSession, StopFlag } from '../engine/addon.ts';
 import { toAppError } from '../engine/engineError.ts';
-import { SafetensorsWriter } from './safetensorsWriter.ts';
+import { SafetensorsWriter } from '../engine/safetensorsWriter.ts';
 import { readTokenIds } from './tokenIds.ts';
 import { onInterrupt, sourceOf, wholeNumber, withResolver } from './withEngine.ts';
 
@@ -36,7 +36,11 @@ export function register(program: Command): void {
     .addOption(new Option('--device <device>', 'where to run').choices(deviceKinds).default('cpu'))
     .addOption(new Option('--format <format>', 'weights in memory').choices(weightFormats).default('f32'))
     .option('--threads <number>', 'CPU threads (default: one per physical core)', wholeNumber(1, 4096))
-    .option('--hidden', 'also hidden.N [positions, hidden]: 0 the embedding, then each layer, last the final norm', false)
+    .option(
+      '--hidden',
+      'also hidden.N [positions, hidden], the output of layer N from 0 on; embedding before them, final after the last norm',
+      false,
+    )
     .option('--home <folder>', 'where Nemoflash keeps everything (default: NEMOFLASH_HOME, else the usual place)')
     .option('--json', 'print one JSON object about what was written', false)
     .action((options: LogitsOptions) => logits(options));
@@ -82,6 +86,12 @@ function checkIds(file: string, tokens: Int32Array, { vocab }: NativeModelInfo):
   );
 }
 
+/** The engine's taps: the embedding, each layer, the final norm. */
+function tapName(tap: number, { layers }: NativeModelInfo): string {
+  if (tap === 0) return 'embedding';
+  return tap <= layers ? `hidden.${tap - 1}` : 'final';
+}
+
 async function write(
   { hidden, out, json }: LogitsOptions,
   tokens: Int32Array,
@@ -90,17 +100,21 @@ async function write(
   stop: StopFlag,
 ): Promise<void> {
   const positions = tokens.length;
-  const layers = hidden ? Array.from({ length: info.layers + 2 }, (_, index) => index) : [];
-  const writer = await SafetensorsWriter.create(out, [
-    { name: 'logits', shape: [positions, info.vocab] },
-    ...layers.map((layer) => ({ name: `hidden.${layer}`, shape: [positions, info.hidden] as const })),
-  ]);
+  const taps = hidden ? Array.from({ length: info.layers + 2 }, (_, tap) => tapName(tap, info)) : [];
+  const writer = await SafetensorsWriter.create(
+    out,
+    [
+      { name: 'logits', shape: [positions, info.vocab] },
+      ...taps.map((name) => ({ name, shape: [positions, info.hidden] as const })),
+    ],
+    { device: info.device, format: info.format, memory_tokens: String(info.metaTokens) },
+  );
   try {
     // One after another, and a failure of the disk ends the run.
     let written: Promise<void> = Promise.resolve();
     let failure: unknown = null;
-    await session.evaluate({ tokens, hidden, stop }, (layer, firstToken, _count, rows) => {
-      const name = layer < 0 ? 'logits' : `hidden.${layer}`;
+    await session.evaluate({ tokens, hidden, stop }, (tap, firstToken, _count, rows) => {
+      const name = tap < 0 ? 'logits' : tapName(tap, info);
       written = written
         .then(() => writer.write(name, firstToken, rows))
         .catch((error: unknown) => {

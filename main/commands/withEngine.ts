@@ -117,7 +117,8 @@ export async function withEngine(
         threads: options.threads,
       };
       const { synthetic } = await engine.load(request);
-      if (synthetic && !options.json) process.stderr.write('Made-up weights: the answer is noise, the speed is real.\n');
+      if (synthetic && !options.json)
+        process.stderr.write('Made-up weights: the answer is noise, the speed is real.\n');
       await use(engine, abort.signal);
     } finally {
       removeListener();

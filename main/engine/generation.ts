@@ -86,7 +86,10 @@ async function runConstrained(run: Run): Promise<NativeGenerateResult> {
         : { start: 'current' as const, saveFirst: false, tokens: new Int32Array(0), saveAfter: [] };
     const sampling = nativeSampling(run, allowed ?? undefined);
     const before = answer.sampled.length;
-    const result: NativeGenerateResult = await session.generate({ ...part, sampling, maxNewTokens: nothingMay ? 0 : 1, stop }, onFrame);
+    const result: NativeGenerateResult = await session.generate(
+      { ...part, sampling, maxNewTokens: nothingMay ? 0 : 1, stop },
+      onFrame,
+    );
     const { finish, position, finishedNs } = result;
     const begun: NativeGenerateResult = first ?? result;
     first = { ...begun, finish, position, finishedNs };
