@@ -31,17 +31,27 @@ interface Spread {
 
 /** As nf::json_of writes it. */
 interface NativeRow {
+  readonly device: string;
   readonly context: number;
+  /** What decoding reached. */
+  readonly bandwidth_gb_per_s: number;
+  /** What reading a large buffer reached in the same run. */
+  readonly read_bandwidth_gb_per_s: number;
   readonly prefill_tokens_per_s: Spread;
   readonly decode_tokens_per_s: Spread;
 }
 
 /** Medians under the plain names, spreads beside them. */
-function rowOf(json: string): Readonly<Record<string, unknown>> {
+function rowOf(device: DeviceKind, json: string): Readonly<Record<string, unknown>> {
   const { context, prefill_tokens_per_s, decode_tokens_per_s, ...rest } = JSON.parse(json) as NativeRow;
+  const { device: deviceName, bandwidth_gb_per_s, read_bandwidth_gb_per_s, ...others } = rest;
   return {
-    ...rest,
+    device,
+    device_name: deviceName,
+    ...others,
     context_tokens: context,
+    bandwidth_gb_per_s: read_bandwidth_gb_per_s,
+    decode_gb_per_s: bandwidth_gb_per_s,
     prefill_tokens_per_s: prefill_tokens_per_s.median,
     decode_tokens_per_s: decode_tokens_per_s.median,
     prefill_tokens_per_s_spread: prefill_tokens_per_s,
@@ -102,7 +112,7 @@ async function measure(options: BenchOptions, source: string, cacheDir: string):
       const measured = await addon.bench({ ...load, contexts, tokens, repeats, anatomy }, (what) =>
         process.stderr.write(`${what}\n`),
       );
-      rows.push(...measured.map(rowOf));
+      rows.push(...measured.map((json) => rowOf(device, json)));
     }
     return rows;
   } catch (error) {
