@@ -1,4 +1,3 @@
-import importX, { createNodeResolver } from 'eslint-plugin-import-x';
 import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
@@ -44,14 +43,10 @@ export default tseslint.config(
   { ignores: ['node_modules/', 'out/', 'build/', 'dist/', 'coverage/', 'test/.artifacts/', '.gpu/'] },
   ...tseslint.configs.recommended,
   {
-    plugins: { 'import-x': importX },
-    settings: { 'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.tsx', '.js', '.mjs'] })] },
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      'import-x/no-cycle': 'error',
-      'import-x/no-duplicates': 'error',
-      'import-x/no-default-export': 'error',
+      'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true, defaultFrom: true } }],
       'no-console': 'error',
       eqeqeq: ['error', 'always'],
       'no-restricted-globals': ['error', { name: 'event', message: 'Name the event you handle.' }],
@@ -71,7 +66,7 @@ export default tseslint.config(
   },
   {
     files: ['*.config.*', 'renderer/vite.config.ts', 'test/**', 'eslint.config.js'],
-    rules: { 'import-x/no-default-export': 'off' },
+    rules: { 'no-restricted-exports': 'off' },
   },
   { files: ['main/cli.ts', 'main/commands/**', 'main/*.mjs', 'test/**'], rules: { 'no-console': 'off' } },
 
