@@ -22,6 +22,8 @@ export interface AppOptions {
   readonly startModel: string | null;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
   readonly pickFolder: (title: string) => Promise<string | null>;
+  /** The worker that computes digests, as a file of its own, where the app is bundled. */
+  readonly hashWorkerFile?: string;
 }
 
 export interface App {
@@ -52,6 +54,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const models = new ModelsService({
     home,
     settings,
+    ...(options.hashWorkerFile === undefined ? {} : { hashWorkerFile: options.hashWorkerFile }),
     onChanged: (installed) => events.publish('models.changed', installed),
     onProgress: (status) => events.publish('models.progress', status),
     onTask: (task) => events.publish('models.task', task),

@@ -6,14 +6,15 @@ import { pathToFileURL } from 'node:url';
 const root = path.resolve(import.meta.dirname, '..');
 const out = path.join(root, 'out', 'main');
 
-/** Two CommonJS files: a sandboxed preload cannot import, and Electron must have its guards on before it is ready. */
+/** CommonJS files: a sandboxed preload cannot import, and Electron must have its guards on before it is ready. */
 export async function buildMain() {
   const esbuild = await import('esbuild');
   const shared = { bundle: true, format: 'cjs', logLevel: 'warning', absWorkingDir: root };
   await Promise.all([
     esbuild.build({
       ...shared,
-      entryPoints: { index: 'main/index.ts' },
+      // A worker thread starts from a file of its own.
+      entryPoints: { index: 'main/index.ts', hashWorker: 'main/models/hashWorker.ts' },
       outdir: out,
       outExtension: { '.js': '.cjs' },
       platform: 'node',

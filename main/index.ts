@@ -47,6 +47,7 @@ async function buildApp(): Promise<App> {
       shell: 'electron',
       startModel: text(options['model']) ?? null,
       pickFolder,
+      hashWorkerFile: path.join(outFolder, 'main', 'hashWorker.cjs'),
     });
   } catch (error) {
     log.error('start failed', error);

@@ -64,8 +64,9 @@ export async function describe(repo: string, folder?: string): Promise<void> {
 export async function download(description: RepoDescription): Promise<void> {
   useModels.setState({ error: null });
   try {
-    const { repo, revision, targetFolder } = description;
-    setDownload(await request('models.download', { repo, revision, acceptLicence: true, folder: targetFolder }));
+    const { repo, revision } = description;
+    // Into the folder of the settings, which is the one that the description spoke of.
+    setDownload(await request('models.download', { repo, revision, acceptLicence: true }));
   } catch (thrown) {
     fail(thrown);
   }

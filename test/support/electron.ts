@@ -26,6 +26,7 @@ const reason =
 export const realElectron: ShellKind = {
   title: program !== null && hasDisplay ? 'Electron' : `Electron [skipped: ${reason}]`,
   skipped: program === null || !hasDisplay,
+  ownsWindow: true,
   async start({ home, args = [], env = {} }) {
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     const app = await _electron.launch({

@@ -6,8 +6,8 @@ export interface Shell {
   readonly page: Page;
   /** Errors on the page's console and uncaught exceptions, since the start. */
   readonly problems: readonly string[];
-  /** Addresses that were handed to the system's browser; null where the shell has none to hand them to. */
-  readonly openedOutside: (() => Promise<readonly string[]>) | null;
+  /** Addresses that were handed to the system's browser. */
+  openedOutside(): Promise<readonly string[]>;
   /** Asks main as the page does; the answer is an envelope. */
   ask(route: string, input: unknown): Promise<unknown>;
   close(): Promise<void>;
@@ -23,6 +23,8 @@ export interface ShellKind {
   /** Says why it is skipped when it is. */
   readonly title: string;
   readonly skipped: boolean;
+  /** Whether the window is ours: where it may go and what it may open is then our business, not a browser's. */
+  readonly ownsWindow: boolean;
   start(options: StartOptions): Promise<Shell>;
 }
 

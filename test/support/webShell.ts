@@ -70,6 +70,7 @@ function askSocket(route: string, input: unknown): string {
 export const webShell: ShellKind = {
   title: needsChromium('web shell in Chromium'),
   skipped: chromiumPath === null,
+  ownsWindow: false,
   async start(options): Promise<Shell> {
     const running = await startWebProcess(options);
     const browser = await openBrowser();
@@ -80,7 +81,7 @@ export const webShell: ShellKind = {
     return {
       page,
       problems,
-      openedOutside: null,
+      openedOutside: async () => [],
       ask: (route, input) => page.evaluate(askSocket(route, input)),
       async close() {
         await browser.close();

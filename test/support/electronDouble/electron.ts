@@ -54,7 +54,10 @@ interface Order {
   readonly args?: readonly unknown[];
 }
 process.on('message', (order: Order) => {
-  if (order.type === 'pickFolder') pickedFolder = order.folder ?? null;
+  if (order.type === 'pickFolder') {
+    pickedFolder = order.folder ?? null;
+    app.tell({ type: 'willPick', folder: pickedFolder });
+  }
   const [window] = BrowserWindow.getAllWindows();
   if (order.type === 'invokeAs' && window !== undefined) {
     void window.webContents

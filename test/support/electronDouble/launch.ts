@@ -25,7 +25,8 @@ export interface ElectronShell extends Shell {
     channel: string,
     ...args: unknown[]
   ): Promise<unknown>;
-  pickFolder(folder: string | null): void;
+  /** What the system's dialog will answer; null: cancelled. */
+  pickFolder(folder: string | null): Promise<void>;
   signal(name: NodeJS.Signals): void;
 }
 
@@ -90,7 +91,10 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
       );
       return answered['answer'];
     },
-    pickFolder: (folder) => void child.send({ type: 'pickFolder', folder }),
+    async pickFolder(folder) {
+      child.send({ type: 'pickFolder', folder });
+      await waitFor(() => told.find((message) => message.type === 'willPick' && message['folder'] === folder), running);
+    },
     signal: (name) => void child.kill(name),
     async close() {
       child.kill('SIGTERM');
@@ -105,5 +109,6 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
 export const electronDouble: ShellKind = {
   title: needsChromium("Electron's double"),
   skipped: chromiumPath === null,
+  ownsWindow: true,
   start: startElectronDouble,
 };

@@ -1,0 +1,128 @@
+/** The app's entry and preload, as they are shipped, under the double of Electron. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+
+import { electronDouble, startAndWait, startElectronDouble } from '../support/electronDouble/launch.ts';
+import type { ElectronShell } from '../support/electronDouble/launch.ts';
+import { freshFolder, removeFolder, testHome } from '../support/home.ts';
+import { chatScenarios } from './scenarios/chat.ts';
+import { firstStartScenario } from './scenarios/firstStart.ts';
+import { securityScenarios } from './scenarios/security.ts';
+
+securityScenarios(electronDouble);
+
+chatScenarios(electronDouble);
+firstStartScenario(electronDouble);
+
+describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () => {
+  const home = freshFolder();
+  let shell: ElectronShell;
+  beforeAll(async () => {
+    shell = await startElectronDouble({ home });
+  });
+  afterAll(async () => {
+    await shell?.close();
+    removeFolder(home);
+  });
+
+  it('asks for the sandbox and its scheme before it is ready', () => {
+    const types = shell.told.map(({ type }) => type);
+    expect(types.indexOf('sandboxed')).toBeGreaterThanOrEqual(0);
+    expect(types.indexOf('sandboxed')).toBeLessThan(types.indexOf('started'));
+    expect(shell.told.find(({ type }) => type === 'schemes')).toMatchObject({
+      schemes: [{ scheme: 'app', privileges: { standard: true, secure: true } }],
+    });
+  });
+
+  it('gives the page a bridge of two functions that it cannot change', async () => {
+    expect(await shell.page.evaluate('Object.keys(window.bridge).sort()')).toEqual(['on', 'request']);
+    const tampered = 'window.bridge.request = 1, window.bridge = 2, typeof window.bridge.request';
+    expect(await shell.page.evaluate(tampered)).toBe('function');
+  });
+
+  it('brings events to the page until it unsubscribes', async () => {
+    await shell.page.evaluate(`(() => {
+      window.seen = [];
+      window.off = window.bridge.on('settings.changed', ({ theme }) => window.seen.push(theme));
+    })()`);
+    await shell.ask('settings.update', { theme: 'dark' });
+    await expect.poll(() => shell.page.evaluate('window.seen')).toEqual(['dark']);
+    await shell.page.evaluate('window.off()');
+    await shell.ask('settings.update', { theme: 'light' });
+    expect(await shell.page.evaluate('window.seen')).toEqual(['dark']);
+  });
+
+  it.each([
+    [
+      'another origin in the main frame',
+      { url: 'https://evil.example/', origin: 'https://evil.example', parent: null },
+    ],
+    [
+      'a frame within our page',
+      { url: 'app://nemoflash/', origin: 'app://nemoflash', parent: { url: 'app://nemoflash/' } },
+    ],
+    ['another host of our scheme', { url: 'app://evil/', origin: 'app://evil', parent: null }],
+    ['a frame that is gone', null],
+  ])('refuses %s', async (_name, frame) => {
+    expect(await shell.invokeAs(frame, 'nf:request', 'settings.get', {})).toMatchObject({
+      value: { ok: false, error: { code: 'FORBIDDEN' } },
+    });
+  });
+
+  it('answers the same frame when it is our page, so that the refusals above mean something', async () => {
+    const ours = { url: 'app://nemoflash/', origin: 'app://nemoflash', parent: null };
+    expect(await shell.invokeAs(ours, 'nf:request', 'settings.get', {})).toMatchObject({ value: { ok: true } });
+  });
+
+  it('hands over the folder that was picked, or none', async () => {
+    expect(await shell.ask('app.pickFolder', { title: 'Models' })).toEqual({ ok: true, value: { path: null } });
+    await shell.pickFolder('/models');
+    expect(await shell.ask('app.pickFolder', { title: 'Models' })).toEqual({ ok: true, value: { path: '/models' } });
+  });
+
+  it('runs once per home: a second start shows the first window', async () => {
+    const { code, told } = await startAndWait({ home });
+    expect(code).toBe(0);
+    expect(told.map(({ type }) => type)).not.toContain('shown');
+    await expect.poll(() => shell.told.map(({ type }) => type)).toContain('focused');
+  });
+
+  it('loads the page again after it crashed', async () => {
+    const loads = () => shell.told.filter(({ type }) => type === 'loaded').length;
+    const before = loads();
+    const cdp = await shell.page.context().newCDPSession(shell.page);
+    void cdp.send('Page.crash').catch(() => undefined);
+    await expect.poll(loads, { timeout: 10_000 }).toBe(before + 1);
+  });
+});
+
+describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: start and end`, () => {
+  const start = async (): Promise<ElectronShell> => {
+    const shell = await startElectronDouble({ home: testHome() });
+    onTestFinished(() => shell.close());
+    return shell;
+  };
+
+  it('says why in a box, and ends, when its folder cannot be used', async () => {
+    const home = path.join(testHome(), 'file');
+    writeFileSync(home, 'a file where the folder should be');
+    const { code, told } = await startAndWait({ home });
+    expect(code).toBe(1);
+    const box = { type: 'errorBox', content: expect.stringContaining(home) };
+    expect(told).toContainEqual(expect.objectContaining(box));
+  });
+
+  it('ends in order when it is told to', async () => {
+    const shell = await start();
+    shell.signal('SIGTERM');
+    expect(await shell.exited).toBe(0);
+  });
+
+  it.skipIf(process.platform === 'darwin')('ends when its window is closed', async () => {
+    const shell = await start();
+    await shell.page.close();
+    expect(await shell.exited).toBe(0);
+  });
+});
