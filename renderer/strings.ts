@@ -391,6 +391,7 @@ export const strings = {
     engine: 'Engine (ITL)',
     ipc: 'IPC, per frame',
     paint: 'Paint, per frame',
+    below: (least: string) => `< ${least}`,
     notSeen: 'not seen in this session',
     live: 'live',
     exportLabel: 'Export',

@@ -52,15 +52,29 @@ export function SeriesTable({ message }: { readonly message: Message }) {
         </thead>
         <tbody>
           <SeriesRow name={strings.latency.engine} values={engine} />
-          <SeriesRow name={strings.latency.ipc} values={seen?.ipcNs.histogram.percentiles() ?? null} />
-          <SeriesRow name={strings.latency.paint} values={seen?.paintNs.histogram.percentiles() ?? null} />
+          <SeriesRow
+            name={strings.latency.ipc}
+            finestNs={pageClockNs}
+            values={seen?.ipcNs.histogram.percentiles() ?? null}
+          />
+          <SeriesRow
+            name={strings.latency.paint}
+            finestNs={pageClockNs}
+            values={seen?.paintNs.histogram.percentiles() ?? null}
+          />
         </tbody>
       </table>
     </div>
   );
 }
 
-function SeriesRow({ name, values }: { readonly name: string; readonly values: Percentiles | null }) {
+/** What the clock of a page tells apart. */
+const pageClockNs = 100_000;
+
+function SeriesRow(props: { readonly name: string; readonly values: Percentiles | null; readonly finestNs?: number }) {
+  const { name, values, finestNs = 0 } = props;
+  const show = (ns: number): string =>
+    ns < finestNs ? strings.latency.below(durationText(finestNs)) : durationText(ns);
   return (
     <tr>
       <th scope="row">{name}</th>
@@ -69,9 +83,7 @@ function SeriesRow({ name, values }: { readonly name: string; readonly values: P
           {strings.latency.notSeen}
         </td>
       ) : (
-        [values.p50, values.p95, values.p99, values.max].map((value, index) => (
-          <td key={index}>{durationText(value)}</td>
-        ))
+        [values.p50, values.p95, values.p99, values.max].map((value, index) => <td key={index}>{show(value)}</td>)
       )}
     </tr>
   );

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { Virtuoso } from 'react-virtuoso';
 import type { VirtuosoHandle } from 'react-virtuoso';
 
@@ -9,16 +9,80 @@ import { Icon } from '../ui/Icon.tsx';
 import { MessageView } from './MessageView.tsx';
 
 const noIds: readonly string[] = [];
-/** Closer to the end than this, the view follows what is written. */
+/** Closer to the end than this, the reader is at the end. */
 const atEndPx = 48;
+/** A scroll this soon after a touch of wheel, key or pointer is the reader's; any other is the list's own. */
+const readerMs = 400;
+const readerEvents = ['wheel', 'touchmove', 'pointerdown', 'pointermove', 'keydown'] as const;
+
+interface EndFollower {
+  /** Whether the view follows what is written. */
+  readonly atEnd: boolean;
+  readonly attach: (scroller: HTMLElement | Window | null) => void;
+  readonly onGrown: () => void;
+  readonly toEnd: () => void;
+}
+
+/** Holds the view at the end while the reader is there; whoever scrolls up stays where they are. */
+function useEndFollower(): EndFollower {
+  const scroller = useRef<HTMLElement | null>(null);
+  const following = useRef(true);
+  const [atEnd, setAtEnd] = useState(true);
+  const follow = useCallback((next: boolean) => {
+    following.current = next;
+    setAtEnd(next);
+  }, []);
+  const onGrown = useCallback(() => {
+    const element = scroller.current;
+    if (element !== null && following.current) element.scrollTop = element.scrollHeight;
+  }, []);
+  const toEnd = useCallback(() => {
+    follow(true);
+    onGrown();
+  }, [follow, onGrown]);
+  const attach = useCallback(
+    (element: HTMLElement | Window | null) => {
+      if (!(element instanceof HTMLElement)) return;
+      scroller.current = element;
+      let { scrollTop } = element;
+      let touchedAt = -Infinity;
+      for (const name of readerEvents) {
+        element.addEventListener(name, () => (touchedAt = performance.now()), { passive: true });
+      }
+      element.addEventListener(
+        'scroll',
+        () => {
+          const toGo = element.scrollHeight - element.scrollTop - element.clientHeight;
+          const movedUp = element.scrollTop < scrollTop && performance.now() - touchedAt < readerMs;
+          if (toGo < atEndPx) follow(true);
+          else if (movedUp) follow(false);
+          scrollTop = element.scrollTop;
+        },
+        { passive: true },
+      );
+    },
+    [follow],
+  );
+  return { atEnd, attach, onGrown, toEnd };
+}
 
 /** Virtual over ids: each row reads its own message, so that a frame of text renders one row. */
 export function MessageList() {
   const chatId = useChat((state) => state.open?.id ?? '');
+  return <Conversation key={chatId} />;
+}
+
+function Conversation() {
   const path = useChat((state) => state.open?.path ?? noIds);
   const revealId = useUi((state) => state.revealId);
   const list = useRef<VirtuosoHandle>(null);
-  const [atEnd, setAtEnd] = useState(true);
+  const { atEnd, attach, onGrown, toEnd } = useEndFollower();
+  const rows = useRef(path.length);
+
+  useEffect(() => {
+    if (path.length > rows.current) toEnd();
+    rows.current = path.length;
+  }, [path.length, toEnd]);
 
   useEffect(() => {
     const index = revealId === null ? -1 : path.indexOf(revealId);
@@ -30,15 +94,12 @@ export function MessageList() {
   return (
     <div className="messages" role="region" aria-label={strings.chat.conversation}>
       <Virtuoso
-        key={chatId}
         ref={list}
+        scrollerRef={attach}
         className="messages-scroll scroll"
         data={path as string[]}
         computeItemKey={(_, id) => id}
-        {...(path.length > 2 ? { initialTopMostItemIndex: { index: 'LAST' as const, align: 'end' as const } } : {})}
-        followOutput={(atBottom) => (atBottom ? 'auto' : false)}
-        atBottomThreshold={atEndPx}
-        atBottomStateChange={setAtEnd}
+        totalListHeightChanged={onGrown}
         increaseViewportBy={600}
         itemContent={(_, id) => <MessageView id={id} />}
         components={{ Header: Gap, Footer: Gap }}
@@ -49,7 +110,10 @@ export function MessageList() {
           className="to-end"
           aria-label={strings.chat.jumpToEnd}
           title={strings.chat.jumpToEnd}
-          onClick={() => list.current?.scrollToIndex({ index: 'LAST', align: 'end' })}
+          onClick={() => {
+            list.current?.scrollToIndex({ index: 'LAST', align: 'end' });
+            toEnd();
+          }}
         >
           <Icon name="down" />
         </button>

@@ -63,8 +63,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
       async (name) => {
         const { page, problems } = await host.open({ dark, scene: conversation });
         await page.locator('.prose').last().waitFor();
-        if (name === 'conversation')
-          await page.locator('.messages-scroll').evaluate('(list) => { list.scrollTop = 0; }');
+        if (name === 'conversation') await page.evaluate("document.querySelector('.messages-scroll').scrollTop = 0");
         await pages[name]?.(page);
         await page.waitForTimeout(300);
         expect(await violations(page)).toEqual([]);
@@ -272,6 +271,45 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await ask(page, 'More');
     await said(page, 'THE END').waitFor();
     expect(await said(page, 'THE END').isVisible()).toBe(true);
+    await page.context().close();
+  });
+
+  test.each([
+    ['long', endless],
+    ['new', undefined],
+  ])('coming back to a %s chat while an answer is written shows its end', async (_, scene) => {
+    const { page } = await host.open({ scene });
+    await page.evaluate("fake.answer = 'A paragraph of words.\\n\\n'.repeat(4000)");
+    await ask(page, 'Go on');
+    await said(page, 'A paragraph').waitFor();
+    await page.keyboard.press('Control+3');
+    await page.getByText('Three clocks').waitFor();
+    // Longer than the window is high.
+    await page.waitForTimeout(1500);
+    await page.keyboard.press('Control+1');
+    await page.locator('.prose-streaming').waitFor();
+    await page.waitForTimeout(600);
+    expect(await page.locator('.turn-answer .strip').last().isVisible()).toBe(true);
+    await expect
+      .poll(() =>
+        page.evaluate("[...document.querySelectorAll('.strip')].at(-1).getBoundingClientRect().bottom < innerHeight"),
+      )
+      .toBe(true);
+    expect(await page.getByRole('button', { name: 'Jump to the end' }).count()).toBe(0);
+    await page.context().close();
+  });
+
+  test('a reader who has scrolled up stays there while an answer is written', async () => {
+    const { page } = await host.open({ scene: endless });
+    await page.evaluate("fake.answer = 'A paragraph of words.\\n\\n'.repeat(4000)");
+    await ask(page, 'Go on');
+    await said(page, 'A paragraph').waitFor();
+    await page.locator('.messages-scroll').hover();
+    await page.mouse.wheel(0, -3000);
+    await page.getByRole('button', { name: 'Jump to the end' }).waitFor();
+    const top = await page.evaluate("document.querySelector('.messages-scroll').scrollTop");
+    await page.waitForTimeout(500);
+    expect(await page.evaluate("document.querySelector('.messages-scroll').scrollTop")).toBe(top);
     await page.context().close();
   });
 });

@@ -429,6 +429,6 @@ const bridge = {
   },
 };
 
-Object.assign(window, { bridge, fake });
+Object.assign(globalThis, { bridge, fake });
 // A scene is a function of the fake, put into the page by the test.
-(window as unknown as { scene?: (fake: Fake) => void }).scene?.(fake);
+(globalThis as unknown as { scene?: (fake: Fake) => void }).scene?.(fake);
