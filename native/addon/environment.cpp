@@ -68,19 +68,27 @@ void Environment::wake(Job* job) {
 
 void Environment::drain(Napi::Env env, Napi::Function, Environment* self, void*) {
   if (env == nullptr) return;
+  try {
+    self->drain_outbox(env);
+  } catch (const Napi::Error&) {
+    // Only an environment that is being torn down refuses to settle a promise, and then nobody waits for it.
+  }
+}
+
+void Environment::drain_outbox(Napi::Env env) {
   std::vector<Job*> woken;
   {
-    const std::lock_guard lock(self->outbox_.mutex);
-    if (self->outbox_.closed) return;
-    woken.swap(self->outbox_.woken);
+    const std::lock_guard lock(outbox_.mutex);
+    if (outbox_.closed) return;
+    woken.swap(outbox_.woken);
   }
   for (Job* job : woken) {
     const Napi::HandleScope scope(env);
-    const auto found = self->pending_.find(job);
-    if (found == self->pending_.end()) continue;  // settled by an earlier wake
+    const auto found = pending_.find(job);
+    if (found == pending_.end()) continue;        // settled by an earlier wake
     const bool finished = job->finished_.load();  // read first: what run() left behind is then complete
-    self->pass_on(env, found->second);
-    if (finished) self->settle(env, job);
+    pass_on(env, found->second);
+    if (finished) settle(env, job);
   }
 }
 

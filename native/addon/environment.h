@@ -50,6 +50,7 @@ class Environment {
   static void drain(Napi::Env env, Napi::Function, Environment* self, void*);
   using WakeFunction = Napi::TypedThreadSafeFunction<Environment, void, drain>;
   void wake(Job* job);
+  void drain_outbox(Napi::Env env);
   void pass_on(Napi::Env env, Pending& pending);
   void settle(Napi::Env env, Job* job);
 
