@@ -111,13 +111,13 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await said(page, 'word word').waitFor();
     await page.keyboard.press('Escape');
     await page.getByText('Stopped by you.').waitFor();
-    const before = await page.locator('.prose').innerText();
+    const before = (await page.locator('.prose').innerText()).trim();
     await page.evaluate(`(() => {
       const run = fake.lastRun();
       fake.emit('chat.tokens', { ...run, text: 'LATE', timings: [], sentAt: 0 });
     })()`);
     await page.waitForTimeout(100);
-    expect(await page.locator('.prose').innerText()).toBe(before);
+    expect((await page.locator('.prose').innerText()).trim()).toBe(before);
     await page.context().close();
   });
 
@@ -249,6 +249,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
 
   test('sampling: what differs is marked, out of range is refused in words, one click resets', async () => {
     const { page } = await host.open();
+    await page.getByRole('heading', { name: 'Nemotron-Flash-3B-Instruct' }).waitFor();
     await page.keyboard.press('Control+.');
     const field = page.getByRole('textbox', { name: 'Temperature' });
     await field.fill('0.7');
