@@ -91,7 +91,9 @@ function sendEntry(response: ServerResponse, cookie: string): void {
     'content-type': 'text/html; charset=utf-8',
     'set-cookie': cookie,
   });
-  response.end('<!doctype html><meta http-equiv="refresh" content="0; url=/"><title>Nemoflash</title>');
+  response.end(
+    '<!doctype html><meta http-equiv="refresh" content="0; url=/"><link rel="icon" href="data:,"><title>Nemoflash</title>',
+  );
 }
 
 async function answerPage(
