@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
 import { loadAddon } from './addon.ts';
-import type { Addon, NativeModel, NativeSession, StopFlag } from './addon.ts';
+import type { Addon, NativeModel, NativeSession } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
 import { CheckpointPool } from './checkpointPool.ts';
 import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
@@ -52,6 +52,10 @@ interface Loaded {
 const maxWaiting = 32;
 const empty: EngineStatus = { state: 'empty', lastError: null };
 
+function loadingStatus(request: LoadRequest): EngineStatus {
+  return { state: 'loading', request, phase: 'reading', doneBytes: 0, totalBytes: 0 };
+}
+
 class NativeEngineService implements EngineService {
   readonly #options: EngineServiceOptions;
   readonly #listeners = new Set<(status: EngineStatus) => void>();
@@ -59,7 +63,8 @@ class NativeEngineService implements EngineService {
   #status: EngineStatus = empty;
   #addon: Addon | null = null;
   #loaded: Loaded | null = null;
-  #loadStop: StopFlag | null = null;
+  // Of the latest load, from the call on.
+  #loadAbort = new AbortController();
   // Loads and unloads, one after another.
   #change: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
@@ -82,20 +87,23 @@ class NativeEngineService implements EngineService {
   }
 
   load(request: LoadRequest): Promise<LoadedModel> {
-    this.#loadStop?.set();
+    this.cancelLoad();
+    const abort = new AbortController();
+    this.#loadAbort = abort;
+    this.#loaded?.closing.abort();
+    this.#setStatus(loadingStatus(request));
     return this.#afterChanges(async () => {
-      if (this.#isDisposed) throw new AppError('NO_MODEL', 'The engine has been shut down.');
       await this.#release();
-      return this.#load(request);
+      return this.#load(request, abort.signal);
     });
   }
 
   cancelLoad(): void {
-    this.#loadStop?.set();
+    this.#loadAbort.abort();
   }
 
   unload(): Promise<void> {
-    this.#loadStop?.set();
+    this.cancelLoad();
     return this.#afterChanges(async () => {
       await this.#release();
       this.#setStatus(empty);
@@ -151,10 +159,9 @@ class NativeEngineService implements EngineService {
     return result;
   }
 
-  async #load(request: LoadRequest): Promise<LoadedModel> {
-    this.#setStatus({ state: 'loading', request, phase: 'reading', doneBytes: 0, totalBytes: 0 });
+  async #load(request: LoadRequest, signal: AbortSignal): Promise<LoadedModel> {
     try {
-      const loaded = await this.#open(request);
+      const loaded = await this.#open(request, signal);
       this.#loaded = loaded;
       this.#setStatus({ state: 'ready', model: loaded.model, running: 0, queued: 0 });
       const { device, format, contextPositions, loadNs } = loaded.model;
@@ -163,24 +170,27 @@ class NativeEngineService implements EngineService {
     } catch (thrown) {
       const error = toAppError(thrown);
       if (error.code === 'INTERNAL') this.#options.log?.error('load', error);
-      this.#setStatus({ state: 'empty', lastError: error.code === 'CANCELLED' ? null : error.info });
+      // A load that came after this one has the say.
+      if (this.#loadAbort.signal === signal) {
+        this.#setStatus({ state: 'empty', lastError: error.code === 'CANCELLED' ? null : error.info });
+      }
       throw error;
-    } finally {
-      this.#loadStop = null;
     }
   }
 
-  async #open(request: LoadRequest): Promise<Loaded> {
+  async #open(request: LoadRequest, signal: AbortSignal): Promise<Loaded> {
+    if (this.#isDisposed) throw new AppError('NO_MODEL', 'The engine has been shut down.');
     const addon = this.#native();
     const stop = new addon.StopFlag();
-    this.#loadStop = stop;
+    signal.addEventListener('abort', () => stop.set(), { once: true });
+    if (signal.aborted) stop.set();
     const startedNs = addon.nowNs();
     const source = (await this.#options.resolve?.(request.source)) ?? request.source;
     const plan = planLoad(request, await addon.devices(), weightBytesOf(source));
     const cacheDir = this.#options.cacheFolder ?? '';
-    const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, (progress) =>
-      this.#setStatus({ state: 'loading', request, ...progress }),
-    );
+    const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, (progress) => {
+      if (!signal.aborted) this.#setStatus({ state: 'loading', request, ...progress });
+    });
     try {
       const session = await native.createSession({ maxPositions: native.info.contextPositions });
       const tokenizer = this.#openTokenizer(source, native);

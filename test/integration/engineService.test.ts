@@ -1,0 +1,311 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { defaultSampling } from '../../main/contract/domain.ts';
+import type { EngineStatus, SamplingOptions } from '../../main/contract/domain.ts';
+import type { EngineService, Frame, GenerateRequest, PromptMessage } from '../../main/engine/engineApi.ts';
+import { createEngineService } from '../../main/engine/engineService.ts';
+import { freshFolder } from '../support/home.ts';
+import { readSafetensors, tensorOf } from '../support/safetensors.ts';
+import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
+
+const goldenFolder = path.resolve(import.meta.dirname, '..', 'golden', 'tiny');
+const goldenTensors = readSafetensors(path.join(goldenFolder, 'golden.safetensors'));
+const goldenPrompt = Int32Array.from(tensorOf(goldenTensors, 'input_ids').values);
+const goldenAnswer = [...tensorOf(goldenTensors, 'greedy_ids').values];
+
+const root = freshFolder('engine');
+const tiny = path.join(root, 'tiny');
+beforeAll(() => writeTinyCheckpoint(tiny));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const user = (content: string): PromptMessage => ({ role: 'user', content });
+const assistant = (content: string): PromptMessage => ({ role: 'assistant', content });
+
+function sampling(rest: Partial<SamplingOptions> = {}): SamplingOptions {
+  return { ...defaultSampling, maxNewTokens: 24, seed: 5, ...rest };
+}
+
+/** Asks, and gathers what was streamed beside the result. */
+async function ask(
+  engine: EngineService,
+  messages: readonly PromptMessage[],
+  rest: Partial<SamplingOptions> = {},
+  request: Partial<GenerateRequest> = {},
+) {
+  const frames: Frame[] = [];
+  const prompt = engine.prompt(messages, 'model-card');
+  const result = await engine.generate({
+    ...{ prompt, sampling: sampling(rest), ignoreEnd: false, onFrame: (frame) => frames.push(frame) },
+    ...request,
+  });
+  return { ...result, frames, prompt, streamed: frames.map(({ text }) => text).join('') };
+}
+
+let engine: EngineService;
+beforeAll(() => {
+  engine = createEngineService();
+});
+afterEach(() => engine.unload());
+afterAll(() => engine.dispose());
+
+describe('loading', () => {
+  it('goes from empty over loading to ready and back, and tells it', async () => {
+    const states: EngineStatus['state'][] = [];
+    const off = engine.onStatus(({ state }) => states.push(state));
+    const model = await engine.load({ source: 'synthetic:tiny', format: 'bf16', contextPositions: 1024 });
+    expect(model).toMatchObject({ device: 'cpu', format: 'bf16', contextPositions: 1024, synthetic: true });
+    expect(engine.status).toMatchObject({ state: 'ready', running: 0, queued: 0 });
+    await engine.unload();
+    off();
+    expect(states[0]).toBe('loading');
+    expect(states.at(-1)).toBe('empty');
+    expect(states).toContain('ready');
+  });
+
+  it('a folder that is not there leaves the engine empty, with the reason', async () => {
+    await expect(engine.load({ source: path.join(root, 'nothing') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(engine.status).toMatchObject({ state: 'empty', lastError: { code: 'NOT_FOUND' } });
+    await expect(engine.load({ source: 'synthetic:nonsense' })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  });
+
+  it('a GPU that is asked for and not there is an error, never the CPU', async () => {
+    const { devices } = await engine.devices();
+    if (devices.some(({ kind }) => kind === 'cuda')) return;
+    await expect(engine.load({ source: 'synthetic:tiny', device: 'cuda' })).rejects.toMatchObject({
+      code: 'CUDA_UNAVAILABLE',
+    });
+  });
+
+  it('can be cancelled, and a second load replaces the first', async () => {
+    const first = engine.load({ source: 'synthetic:nemotron-flash-1b', format: 'int4' });
+    const failure = expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
+    const second = engine.load({ source: 'synthetic:tiny' });
+    await failure;
+    expect((await second).source).toBe('synthetic:tiny');
+    expect(engine.status.state).toBe('ready');
+  });
+
+  it('without a model, and without a tokenizer, text is refused by name', async () => {
+    expect(() => engine.tokenizer()).toThrowError(expect.objectContaining({ code: 'NO_MODEL' }));
+    const loading = engine.load({ source: goldenFolder });
+    expect(() => engine.tokenizer()).toThrowError(expect.objectContaining({ code: 'MODEL_LOADING' }));
+    await loading;
+    expect(() => engine.prompt([user('Hi')], 'model-card')).toThrowError(
+      expect.objectContaining({ code: 'TOKENIZER_MISSING', message: expect.stringContaining(goldenFolder) }),
+    );
+  });
+});
+
+describe('answers', () => {
+  it('are the golden ones, greedily', async () => {
+    await engine.load({ source: tiny, format: 'f32' });
+    const prompt = { tokens: goldenPrompt, boundaries: [goldenPrompt.length] };
+    const request = { prompt, sampling: sampling({ temperature: 0, maxNewTokens: 32 }), ignoreEnd: true };
+    const { tokens, stats } = await engine.generate(request);
+    expect(tokens.map(({ token }) => token)).toEqual(goldenAnswer);
+    expect(stats).toMatchObject({
+      promptTokens: goldenPrompt.length,
+      reusedTokens: 0,
+      outputTokens: 32,
+      finishReason: 'length',
+    });
+  });
+
+  it('stream exactly their text, and say how long each token took', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const progress: number[] = [];
+    const { text, streamed, tokens, frames, stats } = await ask(
+      engine,
+      [user('Hello '.repeat(200))],
+      { maxNewTokens: 200 },
+      { ignoreEnd: true, onPrefill: ({ doneTokens, totalTokens }) => progress.push(doneTokens / totalTokens) },
+    );
+    expect(streamed).toBe(text);
+    expect(frames.flatMap((frame) => frame.tokens)).toEqual(tokens);
+    expect(tokens).toHaveLength(200);
+    expect(stats.itlNs?.p50).toBeGreaterThan(0);
+    expect(stats.ttftNs).toBeGreaterThanOrEqual(stats.queueNs + stats.prefillNs);
+    expect(progress.every((share) => share > 0 && share <= 1)).toBe(true);
+  });
+
+  it('with the same seed are the same, and without one report theirs', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const free = await ask(engine, [user('Hi')], { seed: null });
+    expect(free.stats.seed).toBeGreaterThanOrEqual(0);
+    expect((await ask(engine, [user('Hi')], { seed: free.stats.seed })).text).toBe(free.text);
+  });
+
+  it('end before a stop string, which is never shown, and the chat goes on', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const whole = await ask(engine, [user('Hi')], { maxNewTokens: 100 }, { ignoreEnd: true });
+    const middle = Math.floor(whole.text.length / 2);
+    const stop = whole.text.slice(middle, middle + 6);
+    const cut = await ask(engine, [user('Hi')], { maxNewTokens: 100, stop: [stop] }, { ignoreEnd: true });
+    expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
+    expect(cut.streamed).toBe(cut.text);
+    expect(cut.stats.finishReason).toBe('stop');
+    const next = [user('Hi'), assistant(cut.text), user('More')];
+    const after = await ask(engine, next);
+    await engine.load({ source: 'synthetic:tiny' });
+    expect((await ask(engine, next)).text).toBe(after.text);
+  });
+
+  it('can be stopped, keep what they have, and the chat goes on', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const abort = new AbortController();
+    const stopped = await ask(
+      engine,
+      [user('Hi')],
+      { maxNewTokens: 8000 },
+      { ignoreEnd: true, signal: abort.signal, onFrame: () => abort.abort() },
+    );
+    expect(stopped.stats.finishReason).toBe('cancelled');
+    expect(stopped.tokens.length).toBeGreaterThan(0);
+    expect(stopped.tokens.length).toBeLessThan(8000);
+    expect((await ask(engine, [user('Hi'), assistant(stopped.text), user('More')])).tokens.length).toBeGreaterThan(0);
+  });
+
+  it('are made one after another, and one that is stopped while it waits is empty', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const abort = new AbortController();
+    const running = ask(engine, [user('One')], { maxNewTokens: 500 }, { ignoreEnd: true });
+    const waiting = ask(engine, [user('Two')], {}, { signal: abort.signal });
+    const last = ask(engine, [user('Three')]);
+    expect(engine.status).toMatchObject({ running: 1, queued: 2 });
+    abort.abort();
+    expect(await waiting).toMatchObject({ text: '', tokens: [], stats: { finishReason: 'cancelled' } });
+    expect((await running).tokens).toHaveLength(500);
+    expect((await last).stats.queueNs).toBeGreaterThan(0);
+  });
+
+  it('obey a constraint, token by token', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const accepted: number[] = [];
+    const constraint = {
+      async allowed() {
+        if (accepted.length === 5) return null;
+        const mask = new Int32Array(16);
+        mask[2] = 1 << accepted.length;
+        return mask;
+      },
+      accept: (token: number) => void accepted.push(token),
+      dispose: () => undefined,
+    };
+    const { tokens, stats } = await ask(engine, [user('Hi')], {}, { constraint });
+    expect(tokens.map(({ token }) => token)).toEqual([64, 65, 66, 67, 68]);
+    expect(accepted).toEqual([64, 65, 66, 67, 68]);
+    expect(stats.finishReason).toBe('stop');
+  });
+
+  it('a prompt that does not fit is refused with the numbers, and nothing is cut', async () => {
+    await engine.load({ source: 'synthetic:tiny', contextPositions: 512 });
+    expect(() => engine.prompt([user('x'.repeat(600))], 'model-card')).toThrowError(
+      expect.objectContaining({ code: 'CONTEXT_FULL', message: expect.stringContaining('512 positions') }),
+    );
+    const tokens = new Int32Array(600).fill(7);
+    const request = { prompt: { tokens, boundaries: [600] }, sampling: sampling() };
+    await expect(engine.generate(request)).rejects.toMatchObject({ code: 'CONTEXT_FULL' });
+    const long = await ask(engine, [user('x'.repeat(450))], { maxNewTokens: 1000 }, { ignoreEnd: true });
+    expect(long.stats.finishReason).toBe('context');
+  });
+
+  it('nonsense is refused and the engine goes on', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const prompt = (...tokens: number[]) => ({ tokens: Int32Array.from(tokens), boundaries: [] });
+    await expect(engine.generate({ prompt: prompt(), sampling: sampling() })).rejects.toMatchObject({
+      code: 'BAD_ARGUMENT',
+    });
+    await expect(engine.generate({ prompt: prompt(-1), sampling: sampling() })).rejects.toMatchObject({
+      code: 'BAD_ARGUMENT',
+    });
+    await expect(
+      engine.generate({ prompt: prompt(5), sampling: sampling({ temperature: NaN }) }),
+    ).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect((await ask(engine, [user('Hi')])).tokens.length).toBeGreaterThan(0);
+  });
+
+  it('end when the model is unloaded under them', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const running = ask(engine, [user('One')], { maxNewTokens: 8000 }, { ignoreEnd: true });
+    const waiting = ask(engine, [user('Two')]);
+    await engine.unload();
+    expect((await running).stats.finishReason).toBe('cancelled');
+    expect((await waiting).stats.finishReason).toBe('cancelled');
+    expect(engine.status.state).toBe('empty');
+  });
+});
+
+describe('nothing is read twice', () => {
+  /** Tokens that this answer had to read. */
+  const read = ({ stats }: { stats: { promptTokens: number; reusedTokens: number } }) =>
+    stats.promptTokens - stats.reusedTokens;
+
+  /** Random weights say random bytes; an answer that ends inside a character is read again, so here there are none. */
+  const noHalfCharacters = Array.from({ length: 128 }, (_, index) => [3 + 128 + index, -100] as const);
+
+  /** Positions after an answer: the last token of one that was cut by its length is known and not consumed. */
+  const consumedBy = ({ prompt, tokens, stats }: Awaited<ReturnType<typeof ask>>) =>
+    prompt.tokens.length + tokens.length - (stats.finishReason === 'length' ? 1 : 0);
+
+  it('each turn reads the last answer’s last token and what is new', async () => {
+    await engine.load({ source: tiny });
+    const messages: PromptMessage[] = [];
+    let consumed = 0;
+    for (const question of ['Where is New York?', 'And Paris €?', 'Why 😀?']) {
+      messages.push(user(question));
+      const answer = await ask(engine, messages, {}, { logitBias: noHalfCharacters });
+      expect(answer.stats.reusedTokens).toBe(consumed);
+      consumed = consumedBy(answer);
+      messages.push(assistant(answer.text));
+    }
+  });
+
+  it('another answer to the same question reads nothing', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const first = await ask(engine, [user('Hi')]);
+    expect(read(first)).toBe(first.prompt.tokens.length);
+    const again = await ask(engine, [user('Hi')]);
+    expect(read(again)).toBe(0);
+    expect(again.text).toBe(first.text);
+    expect((await ask(engine, [user('Hi')], { seed: 6 })).text).not.toBe(first.text);
+  });
+
+  it('switching between chats reads only what is new in each', async () => {
+    await engine.load({ source: tiny });
+    const one = [user('First chat')];
+    const two = [user('Second chat')];
+    const answerOne = await ask(engine, one, {}, { logitBias: noHalfCharacters });
+    const answerTwo = await ask(engine, two, {}, { logitBias: noHalfCharacters });
+    const nextOne = await ask(engine, [...one, assistant(answerOne.text), user('go on')]);
+    expect(nextOne.stats.reusedTokens).toBe(consumedBy(answerOne));
+    const nextTwo = await ask(engine, [...two, assistant(answerTwo.text), user('go on')]);
+    expect(nextTwo.stats.reusedTokens).toBe(consumedBy(answerTwo));
+  });
+
+  it('what was reused and what was read afresh give the same answer', async () => {
+    await engine.load({ source: tiny, format: 'f32' });
+    const first = await ask(engine, [user('Hi')], { temperature: 0 });
+    const messages = [user('Hi'), assistant(first.text), user('More, please')];
+    const reused = await ask(engine, messages, { temperature: 0 });
+    expect(reused.stats.reusedTokens).toBeGreaterThan(0);
+    const { prompt } = reused;
+    await engine.load({ source: tiny, format: 'f32' });
+    const afresh = await engine.generate({ prompt, sampling: sampling({ temperature: 0 }) });
+    expect(afresh.stats.reusedTokens).toBe(0);
+    expect(afresh.tokens.map(({ token }) => token)).toEqual(reused.tokens.map(({ token }) => token));
+  });
+
+  it('without room for checkpoints everything is slower and still right', async () => {
+    const small = createEngineService({ checkpointBytes: 0 });
+    await small.load({ source: 'synthetic:tiny' });
+    const first = await ask(small, [user('Hi')]);
+    const again = await ask(small, [user('Hi')]);
+    expect(again.stats.reusedTokens).toBe(0);
+    expect(again.text).toBe(first.text);
+    await small.dispose();
+    await small.dispose();
+  });
+});
