@@ -28,8 +28,7 @@ function modelCardPieces(messages: readonly PromptMessage[]): readonly Piece[] {
       add(`${before}User: ${content}`, false, true);
     } else {
       add(`${before}Assistant:`, false, true);
-      // The model itself begins with a space; an answer that came from elsewhere may not.
-      add(content === '' || /^\s/.test(content) ? content : ` ${content}`, true, false);
+      add(content, true, false);
     }
   });
   if (messages.at(-1)?.role !== 'assistant') add(messages.length === 0 ? 'Assistant:' : '\nAssistant:', false, true);
@@ -128,6 +127,11 @@ class Builder {
   }
 }
 
+/** After "Assistant:" the model begins with a space; an answer that came from elsewhere may not. */
+function spaced(answer: string): string {
+  return answer === '' || /^\s/.test(answer) ? answer : ` ${answer}`;
+}
+
 /**
  * The prompt of a conversation. model-card puts the tokenizer's leading special tokens in front, raw does not, as
  * trtllm-serve. Answers that this engine gave go in as the very tokens it gave, so that nothing is read twice.
@@ -143,8 +147,8 @@ export function buildPrompt(
   for (const { text, isAnswer, boundaryBefore } of piecesOf(messages, format)) {
     if (boundaryBefore) builder.addBoundary();
     const known = isAnswer && answers.mayKnow(text) ? answers.recall(builder.settle(), text) : null;
-    if (known === null) builder.addText(text);
-    else builder.addTokens(known);
+    if (known !== null) builder.addTokens(known);
+    else builder.addText(isAnswer && format === 'model-card' ? spaced(text) : text);
   }
   return builder.finish();
 }
