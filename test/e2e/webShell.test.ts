@@ -133,7 +133,10 @@ describe.skipIf(webShell.skipped)(`${webShell.title}: tabs`, () => {
     await second.evaluate(`window.seen = new Promise((resolve, reject) => {
       const socket = new WebSocket(location.origin.replace('http', 'ws') + '/bridge');
       socket.onopen = () => (document.title = 'listening');
-      socket.onmessage = ({ data }) => resolve(JSON.parse(data));
+      socket.onmessage = ({ data }) => {
+        const frame = JSON.parse(data);
+        if (frame.event === 'settings.changed') resolve(frame);
+      };
       socket.onerror = () => reject(new Error('refused'));
     }), undefined`);
     await expect.poll(() => second.title()).toBe('listening');

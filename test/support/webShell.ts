@@ -4,11 +4,15 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { chromiumPath, needsChromium, openBrowser } from './browser.ts';
 import type { Shell, ShellKind, StartOptions } from './shells.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
+
+/** A start takes a second; much more on a busy machine. */
+const patienceMs = 30_000;
 
 export interface WebProcess {
   readonly url: string;
@@ -33,6 +37,10 @@ export async function startWebProcess({ home, args = [], env = {} }: StartOption
   const line = await Promise.race([
     once(createInterface(child.stdout), 'line').then(([first]) => String(first)),
     exited.then((code) => Promise.reject(new Error(`The web shell ended with ${code}:\n${log}`))),
+    sleep(patienceMs, null, { ref: false }).then(() => {
+      child.kill('SIGKILL');
+      throw new Error(`The web shell was silent for ${patienceMs} ms:\n${log}`);
+    }),
   ]);
   const { url, ui_link: link, api_key: apiKey } = JSON.parse(line) as Record<'url' | 'ui_link' | 'api_key', string>;
   return {

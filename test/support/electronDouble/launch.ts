@@ -12,6 +12,9 @@ import type { Shell, ShellKind, StartOptions } from '../shells.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..', '..');
 
+/** A start takes a second or two; much more on a busy machine. */
+const patienceMs = 30_000;
+
 /** What the double tells about the app: { type: 'shown' }, { type: 'openedOutside', url }, … */
 export type Told = { readonly type: string } & Readonly<Record<string, unknown>>;
 
@@ -46,13 +49,21 @@ function startProcess({ home, args = [], env = {} }: StartOptions) {
   return { child, told, log: () => log, exited };
 }
 
+/** Throws with the app's output when it ends, or says nothing, before what is waited for was told. */
 async function waitFor(read: () => Told | undefined, running: ReturnType<typeof startProcess>): Promise<Told> {
+  const deadline = AbortSignal.timeout(patienceMs);
   for (;;) {
     const found = read();
     if (found !== undefined) return found;
-    if (running.child.exitCode !== null)
-      throw new Error(`The app ended with ${running.child.exitCode}:\n${running.log()}`);
-    await Promise.race([once(running.child, 'message'), running.exited]);
+    const { exitCode } = running.child;
+    const why = deadline.aborted ? `was silent for ${patienceMs} ms` : `ended with ${exitCode}`;
+    if (deadline.aborted || exitCode !== null) {
+      running.child.kill('SIGKILL');
+      const told = running.told.map(({ type }) => type).join(', ');
+      throw new Error(`The app ${why}, having told: ${told}.\n${running.log()}`);
+    }
+    const next = once(running.child, 'message', { signal: deadline }).catch(() => undefined);
+    await Promise.race([next, running.exited]);
   }
 }
 
