@@ -60,7 +60,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     onTask: (task) => events.publish('models.task', task),
     devices: async () => {
       const { devices } = await engine.devices();
-      return devices.map(({ kind, memoryFreeBytes }) => ({ kind, memoryFreeBytes, bytesPerSecond: null }));
+      const cpuBytesPerSecond = await engine.memoryBandwidth();
+      return devices.map(({ kind, memoryFreeBytes, nominalBytesPerSecond }) => {
+        return { kind, memoryFreeBytes, bytesPerSecond: kind === 'cpu' ? cpuBytesPerSecond : nominalBytesPerSecond };
+      });
     },
   });
   const engine = createEngineService({

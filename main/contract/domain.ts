@@ -85,6 +85,8 @@ export interface DeviceInfo {
   readonly threads: number | null;
   /** CPU: instruction sets in use; GPU: driver version. */
   readonly features: string;
+  /** GPU: of its memory, by clock and width; null for a CPU and where the driver does not tell. */
+  readonly nominalBytesPerSecond: number | null;
 }
 
 export interface DeviceReport {
@@ -275,7 +277,7 @@ export interface FormatForecast {
   readonly memoryBytes: number;
   readonly memoryFreeBytes: number;
   readonly fits: boolean;
-  /** From this device's measured bandwidth; null while nothing was measured. */
+  /** From the bandwidth of the device's memory; null where that is not known. */
   readonly tokensPerSecond: number | null;
 }
 

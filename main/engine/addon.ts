@@ -65,6 +65,8 @@ export interface NativeModel {
   readonly info: NativeModelInfo;
   /** The stages of one decode step with so many positions in the cache. */
   stages(contextPositions: number): readonly NativeStage[];
+  /** Bytes per second that the device reads from the memory the weights are in; on the engine thread, half a second. */
+  readBandwidth(): Promise<number>;
   createSession(options: { readonly maxPositions: number }): Promise<NativeSession>;
   /** Idempotent. Sessions keep the weights alive until they are disposed of too. */
   dispose(): void;
@@ -179,6 +181,8 @@ export interface NativeBenchOptions extends NativeLoadOptions {
 export interface Addon {
   readonly StopFlag: new () => StopFlag;
   devices(): Promise<DeviceReport>;
+  /** Bytes per second that all cores read from this computer's memory; takes half a second and, meanwhile, 1 GiB. */
+  readBandwidth(): Promise<number>;
   loadModel(options: NativeLoadOptions, onProgress?: (progress: NativeLoadProgress) => void): Promise<NativeModel>;
   /** Loads, measures and unloads. One JSON object per context, with the names of BenchRow in nf/bench.h. */
   bench(options: NativeBenchOptions, onProgress?: (what: string) => void): Promise<readonly string[]>;

@@ -89,6 +89,8 @@ export interface EngineService {
   readonly status: EngineStatus;
   onStatus(listener: (status: EngineStatus) => void): () => void;
   devices(): Promise<DeviceReport>;
+  /** Bytes per second that all cores read from this computer's memory: measured at the first call, then remembered. */
+  memoryBandwidth(): Promise<number>;
   /** Replaces the loaded model. Throws AppError; the status then says empty (with lastError) or lost. */
   load(request: LoadRequest): Promise<LoadedModel>;
   cancelLoad(): void;

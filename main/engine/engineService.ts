@@ -67,6 +67,7 @@ class NativeEngineService implements EngineService {
   #loadAbort = new AbortController();
   // Loads and unloads, one after another.
   #change: Promise<unknown> = Promise.resolve();
+  #memoryBandwidth: Promise<number> | null = null;
   #isDisposed = false;
 
   constructor(options: EngineServiceOptions) {
@@ -84,6 +85,10 @@ class NativeEngineService implements EngineService {
 
   async devices(): Promise<DeviceReport> {
     return this.#native().devices();
+  }
+
+  memoryBandwidth(): Promise<number> {
+    return (this.#memoryBandwidth ??= this.#native().readBandwidth());
   }
 
   load(request: LoadRequest): Promise<LoadedModel> {

@@ -7,12 +7,18 @@ import type { ModelConfig } from './modelConfig.ts';
 export interface ForecastDevice {
   readonly kind: DeviceKind;
   readonly memoryFreeBytes: number;
-  /** Bandwidth that decoding was measured to reach here; null while nothing was measured. */
+  /** Of its memory: measured for a CPU, by clock and width for a GPU; null where that is not known. */
   readonly bytesPerSecond: number | null;
 }
 
 type Role = 'mixer' | 'ffn' | 'head' | 'kept';
 type Stored = 'f32' | 'bf16' | 'int8' | 'int4';
+
+/** Share of the memory's bandwidth that decoding reaches: measured, see docs/performance-cpu.md and -cuda.md. */
+const reachedShare: Readonly<Record<DeviceKind, Readonly<Record<WeightFormat, number>>>> = {
+  cpu: { f32: 0.9, bf16: 0.9, int8: 0.85, mixed: 0.8, int4: 0.75 },
+  cuda: { f32: 0.65, bf16: 0.65, int8: 0.38, mixed: 0.25, int4: 0.22 },
+};
 
 /** Working buffers, the tokenizer and the addon itself: measured generously. */
 const overheadBytes = 400_000_000;
@@ -83,8 +89,8 @@ export function kvBytesPerPosition(config: ModelConfig): number {
 }
 
 /**
- * Every format on every device, for a context of so many positions. Speed is bandwidth over the bytes a token reads,
- * with the context half full.
+ * Every format on every device, for a context of so many positions. Speed is the bandwidth that decoding reaches over
+ * the bytes a token reads, with the context half full.
  */
 export function forecast(
   config: ModelConfig,
@@ -103,7 +109,7 @@ export function forecast(
         memoryBytes,
         memoryFreeBytes,
         fits: memoryBytes <= memoryFreeBytes,
-        tokensPerSecond: bytesPerSecond === null ? null : bytesPerSecond / bytesPerToken,
+        tokensPerSecond: bytesPerSecond === null ? null : (reachedShare[kind][format] * bytesPerSecond) / bytesPerToken,
       };
     }),
   );

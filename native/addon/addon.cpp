@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "generation.h"
 #include "model_object.h"
+#include "nf/bench.h"
 #include "session_object.h"
 #include "stop_flag_object.h"
 
@@ -14,26 +15,33 @@ namespace nf::addon {
 namespace {
 
 /// On a libuv worker and not on the engine thread: drivers may take their time, and so may a generation.
-class ListDevices : public Napi::AsyncWorker {
+template <class Result>
+class Inquiry : public Napi::AsyncWorker {
  public:
-  explicit ListDevices(Napi::Env env) : AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  Inquiry(Napi::Env env, Result (*ask)()) : AsyncWorker(env), ask_(ask), deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  static Napi::Value start(Napi::Env env, Result (*ask)()) {
+    auto* worker = new Inquiry(env, ask);  // deletes itself, as AsyncWorker does
+    const Napi::Promise promise = worker->deferred_.Promise();
+    worker->Queue();
+    return promise;
+  }
 
  protected:
-  void Execute() override { report_ = list_devices(); }
-  void OnOK() override { deferred_.Resolve(to_js(Env(), report_)); }
+  void Execute() override { answer_ = ask_(); }
+  void OnOK() override { deferred_.Resolve(to_js(Env(), answer_)); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
+  Result (*ask_)();
   Napi::Promise::Deferred deferred_;
-  DeviceReport report_;
+  Result answer_{};
 };
 
-Napi::Value devices(const Napi::CallbackInfo& info) {
-  auto* worker = new ListDevices(info.Env());  // deletes itself, as AsyncWorker does
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+Napi::Value devices(const Napi::CallbackInfo& info) { return Inquiry<DeviceReport>::start(info.Env(), list_devices); }
+
+Napi::Value read_memory_bandwidth(const Napi::CallbackInfo& info) {
+  return Inquiry<double>::start(info.Env(), [] { return host_read_bandwidth(); });
 }
 
 Napi::Value now_ns(const Napi::CallbackInfo& info) {
@@ -52,6 +60,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define("Checkpoint", environment->checkpoint_class, CheckpointObject::define(env));
   define("StopFlag", environment->stop_flag_class, StopFlagObject::define(env));
   exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
+  exports.Set("readBandwidth", Napi::Function::New<read_memory_bandwidth>(env, "readBandwidth"));
   exports.Set("loadModel", Napi::Function::New<ModelObject::load>(env, "loadModel"));
   exports.Set("bench", Napi::Function::New<bench>(env, "bench"));
   exports.Set("nowNs", Napi::Function::New<now_ns>(env, "nowNs"));

@@ -140,6 +140,8 @@ Napi::Object to_js(Napi::Env env, const DeviceReport& report) {
                                      : env.Null());
     out.Set("threads", is_gpu ? env.Null() : Napi::Value(Napi::Number::New(env, device.n_threads)));
     out.Set("features", device.features);
+    out.Set("nominalBytesPerSecond",
+            device.nominal_bandwidth > 0 ? number_of(env, device.nominal_bandwidth) : env.Null());
     devices.Set(i, out);
   }
   Napi::Object out = Napi::Object::New(env);

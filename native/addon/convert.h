@@ -37,6 +37,7 @@ class Fields {
 LoadOptions load_options(const Fields&);
 Sampling sampling(const Fields&);
 
+inline Napi::Value to_js(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 Napi::Object to_js(Napi::Env, const DeviceReport&);
 Napi::Object to_js(Napi::Env, const ModelInfo&);
 Napi::Array to_js(Napi::Env, const std::vector<StageInfo>&);

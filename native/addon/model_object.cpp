@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "environment.h"
 #include "errors.h"
+#include "nf/bench.h"
 #include "session_object.h"
 #include "stop_flag_object.h"
 
@@ -48,6 +49,18 @@ class LoadJob : public Job {
   std::optional<LoadProgress> progress_;
 };
 
+class BandwidthJob : public Job {
+ public:
+  explicit BandwidthJob(std::shared_ptr<const Model> model)
+      : Job(std::make_shared<StopFlag>(false)), model_(std::move(model)) {}
+  void run() override { bytes_per_second_ = read_bandwidth(*model_); }
+  Napi::Value result(Napi::Env env) override { return Napi::Number::New(env, bytes_per_second_); }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  double bytes_per_second_ = 0;
+};
+
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -55,6 +68,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                      {
                          InstanceAccessor<&ModelObject::info>("info"),
                          InstanceMethod<&ModelObject::stages>("stages"),
+                         InstanceMethod<&ModelObject::read_bandwidth>("readBandwidth"),
                          InstanceMethod<&ModelObject::create_session>("createSession"),
                          InstanceMethod<&ModelObject::dispose>("dispose"),
                      });
@@ -103,6 +117,13 @@ Napi::Value ModelObject::stages(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value { return SessionObject::create(info, model()); });
+}
+
+Napi::Value ModelObject::read_bandwidth(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    return Environment::of(env).submit(env, std::make_shared<BandwidthJob>(model()), env.Undefined());
+  });
 }
 
 Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {

@@ -25,6 +25,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
 
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value stages(const Napi::CallbackInfo& info);
+  Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
   Napi::Value create_session(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 

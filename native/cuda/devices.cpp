@@ -105,6 +105,17 @@ std::string why_no_gpu(cudaError_t error) {
   }
 }
 
+/// Both edges of the memory clock times the width of its bus, in bytes per second; 0 where the driver does not tell.
+std::int64_t nominal_bandwidth(int device) {
+  int kilohertz = 0, bits = 0;
+  if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, device) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return 0;
+  }
+  return 2LL * 1000 * kilohertz * (bits / 8);
+}
+
 /// Appends the GPUs; returns why there are none, or nothing.
 std::string list(std::vector<DeviceInfo>& devices) {
   int n_devices = 0;
@@ -131,6 +142,7 @@ std::string list(std::vector<DeviceInfo>& devices) {
     info.compute_major = properties.major;
     info.compute_minor = properties.minor;
     info.features = "driver " + management.driver_version();
+    info.nominal_bandwidth = nominal_bandwidth(i);
     devices.push_back(std::move(info));
   }
   return devices.empty() ? reason : "";

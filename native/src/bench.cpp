@@ -19,44 +19,9 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-constexpr std::int64_t stream_bytes = 1LL << 30;  // far beyond any cache
-constexpr int n_stream_passes = 4;
 constexpr int n_cold_tokens = 16;
 constexpr int n_anatomy_steps = 9;
 constexpr double long_prefill_s = 30;  // beyond this a prefill is measured once
-
-/// Fastest of a few passes of all threads over one large buffer, in bytes per second.
-double host_read_bandwidth(int n_threads) {
-  const std::int64_t bytes = std::min(stream_bytes, std::max<std::int64_t>(host_memory().available / 4, 1 << 26));
-  const std::int64_t n_per_thread = bytes / 8 / n_threads / 64 * 64;
-  const auto buffer =
-      std::make_unique_for_overwrite<std::uint64_t[]>(static_cast<std::size_t>(n_per_thread * n_threads));
-  std::atomic<std::uint64_t> sink{0};
-  const auto on_all_threads = [&](const auto& work) {
-    const auto start = Clock::now();
-    std::vector<std::jthread> threads;
-    for (int t = 0; t < n_threads; ++t)
-      threads.emplace_back([&work, part = buffer.get() + t * n_per_thread] { work(part); });
-    threads.clear();
-    return seconds_since(start);
-  };
-  // Each thread writes its part first, so that its pages exist and lie near it.
-  on_all_threads([&](std::uint64_t* part) { std::fill(part, part + n_per_thread, 1); });
-  double best = 0;
-  for (int pass = 0; pass < n_stream_passes; ++pass) {
-    const double seconds = on_all_threads([&](const std::uint64_t* part) {
-      std::uint64_t sums[16] = {};
-      for (std::int64_t i = 0; i < n_per_thread; i += 16) {
-        for (int k = 0; k < 16; ++k) sums[k] += part[i + k];
-      }
-      std::uint64_t total = 0;
-      for (const std::uint64_t sum : sums) total += sum;
-      sink += total;
-    });
-    best = std::max(best, static_cast<double>(n_per_thread) * n_threads * 8 / seconds);
-  }
-  return best;
-}
 
 template <class T>
 T quantile(std::vector<T> values, double q) {
@@ -99,12 +64,10 @@ class Bench {
     // Before the buffer of the bandwidth measurement, which is not the model's.
     const double peak_mb = static_cast<double>(peak_resident_bytes()) / 1e6;
     say("memory bandwidth");
-    const double device_bandwidth = model_->impl().backend->measure_read_bandwidth();
-    const double read_bandwidth =
-        device_bandwidth > 0 ? device_bandwidth : host_read_bandwidth(model_->info().n_threads);
+    const double bandwidth = read_bandwidth(*model_);
     for (BenchRow& row : rows) {
       row.peak_rss_mb = peak_mb;
-      row.read_bandwidth_gb_per_s = 1e-9 * read_bandwidth;
+      row.read_bandwidth_gb_per_s = 1e-9 * bandwidth;
       row.bandwidth_share = row.bandwidth_gb_per_s / row.read_bandwidth_gb_per_s;
     }
     return rows;

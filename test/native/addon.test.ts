@@ -313,4 +313,11 @@ describe('devices', () => {
     if (devices.length === 1) expect(cudaReason).toMatch(/\w+/);
     else expect(cudaReason).toBeNull();
   });
+
+  it('measures how fast the memory is read, alone and for a loaded model', async () => {
+    const bytesPerSecond = await addon.readBandwidth();
+    expect(bytesPerSecond).toBeGreaterThan(1e9);
+    expect(bytesPerSecond).toBeLessThan(2e12);
+    expect(await model.readBandwidth()).toBeGreaterThan(1e9);
+  });
 });

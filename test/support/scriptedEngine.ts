@@ -117,6 +117,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     status: { state: 'ready', model: scriptedModel, running: 0, queued: 0 },
     onStatus: () => () => undefined,
     devices: async () => ({ devices: [], cudaReason: 'none here' }),
+    memoryBandwidth: async () => 40e9,
     load: async () => scriptedModel,
     cancelLoad: () => undefined,
     unload: async () => undefined,

@@ -50,6 +50,13 @@ struct BenchRow {
 /// nothing to prefill.
 std::vector<BenchRow> run_bench(const BenchOptions&, const StopFlag&);
 
+/// Bytes per second that so many threads (0: one per physical core) read from this computer's memory together: the
+/// fastest of a few passes over one large buffer. Takes about half a second and, for that time, 1 GiB.
+double host_read_bandwidth(int n_threads = 0);
+
+/// The same for the memory that holds the model's weights, through the device it is on.
+double read_bandwidth(const Model&);
+
 /// One row as a JSON object on one line; field names as above, a Spread as { median, low, high }.
 std::string json_of(const BenchRow&);
 

@@ -64,6 +64,7 @@ struct DeviceInfo {
   int compute_major = 0, compute_minor = 0;  // GPU only
   int n_threads = 0;                         // CPU only: physical cores this process may use
   std::string features;                      // CPU: instruction sets in use; GPU: driver version
+  std::int64_t nominal_bandwidth = 0;        // GPU only: bytes per second of its memory by clock and width; 0: unknown
 };
 
 struct DeviceReport {

@@ -300,6 +300,7 @@ const handlers: Record<string, Handler> = {
         computeCapability: null,
         threads: 8,
         features: 'AVX2 AVX-512',
+        nominalBytesPerSecond: null,
       },
     ],
     cudaReason: 'The NVIDIA driver (libcuda) was not found.',

@@ -96,6 +96,7 @@ export class FakeEngine implements EngineService {
   }
 
   devices = () => Promise.reject(new AppError('UNSUPPORTED', 'not in this fake'));
+  memoryBandwidth = () => Promise.reject(new AppError('UNSUPPORTED', 'not in this fake'));
   load = () => Promise.reject(new AppError('UNSUPPORTED', 'not in this fake'));
   cancelLoad = () => undefined;
   unload = () => Promise.resolve();

@@ -13,6 +13,7 @@ const device = (kind: 'cpu' | 'cuda', freeGb: number, index = 0): DeviceInfo => 
   computeCapability: null,
   threads: null,
   features: '',
+  nominalBytesPerSecond: null,
 });
 const report = (...devices: DeviceInfo[]): DeviceReport => ({
   devices,
