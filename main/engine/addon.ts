@@ -5,6 +5,7 @@ import process from 'node:process';
 
 import type { DeviceKind, DeviceReport, LoadPhase, WeightFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import type { ClassTimes, Stage } from '../contract/metrics.ts';
 
 /** May be set from anywhere, once; every job it was given to ends within milliseconds. */
 export interface StopFlag {
@@ -53,18 +54,10 @@ export interface NativeModelInfo {
   readonly kvBytesPerPosition: number;
 }
 
-export interface NativeStage {
-  readonly name: string;
-  readonly stageClass: 'embed' | 'deltanet' | 'mamba2' | 'attention' | 'ffn' | 'head' | 'sampling';
-  readonly layer: number;
-  readonly weightBytes: number;
-  readonly stateBytes: number;
-}
-
 export interface NativeModel {
   readonly info: NativeModelInfo;
   /** The stages of one decode step with so many positions in the cache. */
-  stages(contextPositions: number): readonly NativeStage[];
+  stages(contextPositions: number): readonly Stage[];
   /** Bytes per second that the device reads from the memory the weights are in; on the engine thread, half a second. */
   readBandwidth(): Promise<number>;
   createSession(options: { readonly maxPositions: number }): Promise<NativeSession>;
@@ -101,6 +94,8 @@ export interface NativeStep {
   readonly stampNs: number;
   readonly forwardNs: number;
   readonly sampleNs: number;
+  /** Absent where the device cannot tell without being slowed. */
+  readonly classNs?: ClassTimes;
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }
 
@@ -124,6 +119,8 @@ export interface NativeGenerateRequest {
   readonly sampling: NativeSampling;
   /** 0: only read. */
   readonly maxNewTokens: number;
+  /** Time every stage of every token, which slows them. */
+  readonly trace?: boolean | undefined;
   readonly stop?: StopFlag | undefined;
 }
 
@@ -136,6 +133,8 @@ export interface NativeGenerateResult {
   readonly finishedNs: number;
   readonly before: NativeCheckpoint | null;
   readonly saved: readonly { readonly after: number; readonly checkpoint: NativeCheckpoint }[];
+  /** Of a traced request: the median of each stage, in the order of stages(). */
+  readonly stageNs: readonly number[] | null;
 }
 
 export interface NativeEvaluateRequest {

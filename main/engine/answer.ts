@@ -4,8 +4,8 @@ import type { Frame, GeneratedToken, Tokenizer } from './engineApi.ts';
 import { StopStrings } from './stopStrings.ts';
 import { TextStream } from './textStream.ts';
 
-function generatedToken({ token, logprob, top, stampNs, forwardNs, sampleNs }: NativeStep): GeneratedToken {
-  return { token, logprob, top, stampNs, forwardNs, sampleNs };
+function generatedToken({ token, logprob, top, stampNs, forwardNs, sampleNs, classNs }: NativeStep): GeneratedToken {
+  return { token, logprob, top, stampNs, forwardNs, sampleNs, ...(classNs && { classNs }) };
 }
 
 export class Answer {

@@ -9,6 +9,7 @@ import type {
   SamplingOptions,
   TokenTiming,
 } from '../contract/domain.ts';
+import type { ClassTimes, Stage } from '../contract/metrics.ts';
 
 export interface PromptMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -32,6 +33,8 @@ export interface GeneratedToken extends TokenTiming {
   readonly token: number;
   readonly logprob: number;
   readonly top: readonly TokenLogprob[];
+  /** Absent where the device cannot tell without being slowed. */
+  readonly classNs?: ClassTimes;
 }
 
 export interface Frame {
@@ -60,6 +63,8 @@ export interface GenerateRequest {
   readonly ignoreEnd?: boolean;
   /** Owned by the caller. */
   readonly constraint?: TokenConstraint;
+  /** Times every stage of every token, which slows them: for looking closely at one answer. */
+  readonly trace?: boolean;
   readonly signal?: AbortSignal;
   readonly onPrefill?: (progress: {
     readonly doneTokens: number;
@@ -75,6 +80,8 @@ export interface GenerateResult {
   readonly tokens: readonly GeneratedToken[];
   /** A stop ends with finishReason 'cancelled' and what was generated so far; it does not throw. */
   readonly stats: GenerationStats;
+  /** Of a traced request: the median of each stage, in the order of stages(). */
+  readonly stageNs?: readonly number[];
 }
 
 export interface Tokenizer {
@@ -101,6 +108,8 @@ export interface EngineService {
   prompt(messages: readonly PromptMessage[], format: PromptFormat): Prompt;
   /** Queued, first come first served; bounded (BUSY). Reuses the longest checkpoint that is a prefix of the prompt. */
   generate(request: GenerateRequest): Promise<GenerateResult>;
+  /** The stages of one decode step with so many positions in the cache. Throws NO_MODEL. */
+  stages(contextPositions: number): readonly Stage[];
   /** Stops everything, waits for the engine thread. Idempotent. */
   dispose(): Promise<void>;
 }

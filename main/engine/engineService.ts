@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
+import type { Stage } from '../contract/metrics.ts';
 import { loadAddon } from './addon.ts';
 import type { Addon, NativeModel, NativeSession } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
@@ -33,6 +34,8 @@ export interface EngineServiceOptions {
   /** Made-up words for a model folder that has no tokenizer, instead of TOKENIZER_MISSING. */
   readonly standInTokenizer?: boolean;
   readonly log?: EngineLog;
+  /** Called with everything that was generated, and the engine's clock then. Must not throw. */
+  readonly onGenerated?: (result: GenerateResult, engineNowNs: number) => void;
 }
 
 /** Everything that goes when the model goes. */
@@ -144,6 +147,7 @@ class NativeEngineService implements EngineService {
       if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
       const { textTokens, ...result } = generation;
       if (!request.ignoreEnd) answers.remember(request.prompt.tokens, result.text, textTokens);
+      this.#options.onGenerated?.(result, addon.nowNs());
       return result;
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -151,6 +155,10 @@ class NativeEngineService implements EngineService {
       if (error.code === 'INTERNAL') this.#options.log?.error('generation', error);
       throw error;
     }
+  }
+
+  stages(contextPositions: number): readonly Stage[] {
+    return this.#ready().native.stages(contextPositions);
   }
 
   async dispose(): Promise<void> {

@@ -65,7 +65,13 @@ function takeFrame({ request, route, answer, stop }: Run, native: NativeFrame): 
 function runFreely(run: Run): Promise<NativeGenerateResult> {
   const { session, route, request, stop } = run;
   return session.generate(
-    { ...route, sampling: nativeSampling(run), maxNewTokens: request.sampling.maxNewTokens, stop },
+    {
+      ...route,
+      sampling: nativeSampling(run),
+      maxNewTokens: request.sampling.maxNewTokens,
+      trace: request.trace,
+      stop,
+    },
     (frame) => takeFrame(run, frame),
   );
 }
@@ -152,7 +158,13 @@ export async function generate(request: GenerateRequest, surroundings: Surroundi
     const last = run.answer.finish();
     if (last !== null) request.onFrame?.(last);
     const { text, tokens } = run.answer;
-    return { text, tokens, stats: statsOf(run, native), textTokens: run.answer.tokensOfText() };
+    return {
+      text,
+      tokens,
+      stats: statsOf(run, native),
+      ...(native.stageNs !== null && { stageNs: native.stageNs }),
+      textTokens: run.answer.tokensOfText(),
+    };
   } catch (error) {
     position.lose();
     throw error;

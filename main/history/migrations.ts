@@ -44,6 +44,37 @@ export const migrations: readonly string[] = [
      message_id TEXT NOT NULL UNIQUE REFERENCES messages (id) ON DELETE CASCADE,
      stamps BLOB NOT NULL
    );`,
+
+  // 4: measurements. They hold no text and outlive the chats they come from; what is compared shares an environment.
+  `CREATE TABLE environments (
+     hash TEXT PRIMARY KEY,
+     first_seen INTEGER NOT NULL,
+     fields TEXT NOT NULL
+   );
+   CREATE TABLE answer_records (
+     id INTEGER PRIMARY KEY,
+     message_id TEXT,
+     at INTEGER NOT NULL,
+     environment TEXT NOT NULL REFERENCES environments (hash),
+     itl_p50_ns INTEGER,
+     output_tokens INTEGER NOT NULL,
+     figures TEXT NOT NULL
+   );
+   CREATE INDEX answer_records_of_message ON answer_records (message_id) WHERE message_id IS NOT NULL;
+   CREATE INDEX answer_records_of_environment ON answer_records (environment, id);
+   CREATE TABLE benchmarks (
+     id INTEGER PRIMARY KEY,
+     at INTEGER NOT NULL,
+     environment TEXT NOT NULL REFERENCES environments (hash),
+     kind TEXT NOT NULL,
+     result TEXT NOT NULL
+   );
+   CREATE TABLE startups (
+     id INTEGER PRIMARY KEY,
+     at INTEGER NOT NULL,
+     app_version TEXT NOT NULL,
+     marks TEXT NOT NULL
+   );`,
 ];
 
 export const schemaVersion = migrations.length;

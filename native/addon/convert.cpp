@@ -213,6 +213,11 @@ Napi::Object to_js(Napi::Env env, const Step& step) {
   out.Set("forwardNs", number_of(env, step.forward_ns));
   out.Set("sampleNs", number_of(env, step.sample_ns));
   out.Set("top", top);
+  if (std::any_of(step.class_ns.begin(), step.class_ns.end(), [](std::int64_t ns) { return ns > 0; })) {
+    Napi::Array class_ns = Napi::Array::New(env, step.class_ns.size());
+    for (std::uint32_t i = 0; i < step.class_ns.size(); ++i) class_ns.Set(i, number_of(env, step.class_ns[i]));
+    out.Set("classNs", class_ns);
+  }
   return out;
 }
 

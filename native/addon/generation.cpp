@@ -13,6 +13,7 @@ namespace {
 // One frame of a 60 Hz screen: news is passed on at most this often.
 constexpr std::int64_t frame_ns = 16'000'000;
 constexpr int max_steps_per_decode = 16;
+constexpr std::size_t max_traced_tokens = 1024;
 
 /// How many tokens to ask for at once, so that one call takes about a frame.
 int steps_per_decode(std::int64_t ns_per_step) {
@@ -95,6 +96,7 @@ GenerationJob::Finish GenerationJob::write_answer(Session& session) {
     if (save_prompt) save(session, n_prompt);
     return Finish::length;
   }
+  session.trace_stages(request_.trace);
   int n_done = 0, n_wanted = 1;
   while (n_done < request_.max_new_tokens) {
     n_wanted = std::min(n_wanted, request_.max_new_tokens - n_done);
@@ -102,18 +104,39 @@ GenerationJob::Finish GenerationJob::write_answer(Session& session) {
     const std::size_t n =
         session.decode(request_.sampling, std::span(out.data(), static_cast<std::size_t>(n_wanted)), stop_flag());
     const std::int64_t after_ns = steady_ns();
+    // The first token only samples; from the second on a step is whole.
+    if (request_.trace && n_done > 0) note_stages(session.stage_ns());
     publish(std::span<const Step>(out.data(), n), after_ns);
     // The first token consumes nothing, so the prompt's end can be kept after it: it need not wait.
     if (n_done == 0 && save_prompt) save(session, n_prompt);
     n_done += static_cast<int>(n);
     if (n > 0 && out[n - 1].is_end) return Finish::stop;
     if (n < static_cast<std::size_t>(n_wanted)) return stop_flag() ? Finish::cancelled : Finish::context;
-    n_wanted = n_done == 1 ? 1 : steps_per_decode((after_ns - before_ns) / static_cast<std::int64_t>(n));
+    n_wanted =
+        n_done == 1 || request_.trace ? 1 : steps_per_decode((after_ns - before_ns) / static_cast<std::int64_t>(n));
   }
   return Finish::length;
 }
 
 void GenerationJob::save(Session& session, int after) { saved_.emplace_back(after, session.save()); }
+
+void GenerationJob::note_stages(std::span<const std::int64_t> stage_ns) {
+  stage_ns_.resize(stage_ns.size());
+  for (std::size_t s = 0; s < stage_ns.size(); ++s) {
+    if (stage_ns_[s].size() < max_traced_tokens) stage_ns_[s].push_back(stage_ns[s]);
+  }
+}
+
+/// The median of each stage.
+Napi::Value GenerationJob::stages_to_js(Napi::Env env) {
+  Napi::Array out = Napi::Array::New(env, stage_ns_.size());
+  for (std::uint32_t s = 0; s < stage_ns_.size(); ++s) {
+    auto middle = stage_ns_[s].begin() + static_cast<std::ptrdiff_t>(stage_ns_[s].size() / 2);
+    std::nth_element(stage_ns_[s].begin(), middle, stage_ns_[s].end());
+    out.Set(s, static_cast<double>(*middle));
+  }
+  return out;
+}
 
 void GenerationJob::publish_prefill(int done, std::int64_t now_ns) {
   {
@@ -181,6 +204,7 @@ Napi::Value GenerationJob::result(Napi::Env env) {
   out.Set("finishedNs", static_cast<double>(finished_ns_));
   out.Set("before", before_ ? Napi::Value(wrap(before_)) : env.Null());
   out.Set("saved", saved);
+  out.Set("stageNs", stage_ns_.empty() ? env.Null() : stages_to_js(env));
   return out;
 }
 

@@ -21,6 +21,7 @@ struct GenerationRequest {
   std::vector<int> save_after;  // counts of `tokens` after which to save, ascending
   Sampling sampling;
   int max_new_tokens = 0;  // 0: only read
+  bool trace = false;      // time every stage of every token: slower, and said to be
 };
 
 class GenerationJob : public Job {
@@ -45,6 +46,8 @@ class GenerationJob : public Job {
   void publish(std::span<const Step> steps, std::int64_t now_ns);
   void publish_prefill(int done, std::int64_t now_ns);
   void save(Session& session, int after);
+  void note_stages(std::span<const std::int64_t> stage_ns);
+  Napi::Value stages_to_js(Napi::Env env);
 
   std::shared_ptr<SessionSlot> slot_;
   GenerationRequest request_;
@@ -54,6 +57,7 @@ class GenerationJob : public Job {
   std::int64_t started_ns_ = 0, prefilled_ns_ = 0, finished_ns_ = 0;
   Checkpoint before_;
   std::vector<std::pair<int, Checkpoint>> saved_;
+  std::vector<std::vector<std::int64_t>> stage_ns_;  // by stage, one entry per traced token
 
   // Between the threads.
   std::mutex mutex_;

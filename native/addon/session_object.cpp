@@ -87,6 +87,7 @@ GenerationRequest generation_request(Napi::Env env, const Fields& fields) {
     last = count;
   }
   request.max_new_tokens = static_cast<int>(fields.whole("maxNewTokens", 0, std::numeric_limits<int>::max()));
+  request.trace = fields.has("trace") && fields.boolean("trace");
   request.sampling = sampling(Fields(fields.value("sampling"), "sampling"));
   return request;
 }

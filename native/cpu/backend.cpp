@@ -78,6 +78,8 @@ class CpuBackend : public Backend {
       step.stamp_ns = ns_of(end.time_since_epoch());
       step.forward_ns = ns_of(forwarded - start);
       step.sample_ns = ns_of(end - forwarded);
+      if (pending >= 0) step.class_ns = ops_.class_ns();
+      if (stamping_) step.class_ns[static_cast<std::size_t>(StageClass::sampling)] = step.sample_ns;
       if (tracing_) {
         const auto stages = ops_.stage_ns();
         stage_ns_.assign(stages.begin(), stages.end());
@@ -115,6 +117,10 @@ class CpuBackend : public Backend {
     ops_.trace(on);
   }
   std::span<const std::int64_t> stage_ns() const override { return stage_ns_; }
+  void stamp_classes(bool on) override {
+    stamping_ = on;
+    ops_.stamp_classes(on);
+  }
   std::int64_t weight_bytes() const override { return weights_.n_bytes; }
   std::string device_name() const override { return cpu_model_name(); }
   int device_index() const override { return 0; }
@@ -137,7 +143,7 @@ class CpuBackend : public Backend {
   CpuOps ops_;
   std::map<int, std::unique_ptr<Slot>> slots_;
   int next_slot_ = 0;
-  bool tracing_ = false;
+  bool tracing_ = false, stamping_ = true;
   std::vector<std::int64_t> stage_ns_;  // of the last decode step, sampling included
 };
 

@@ -97,7 +97,8 @@ void CpuOps::begin_rows(const Batch& batch, const StopFlag& stop) {
     }
   }
   stage_ns_.clear();
-  if (tracing_) stage_start_ = std::chrono::steady_clock::now();
+  class_ns_.fill(0);
+  if (tracing_ || stamping_) stage_start_ = std::chrono::steady_clock::now();
 }
 
 void CpuOps::embed(const ModelPlan& plan, const Batch&) {
@@ -192,12 +193,14 @@ void CpuOps::head(const ModelPlan& plan, const Batch& batch) {
   });
 }
 
-void CpuOps::end_stage(const char*, StageClass, int, const StopFlag& stop) {
+void CpuOps::end_stage(const char*, StageClass stage_class, int, const StopFlag& stop) {
   if (stop.load(std::memory_order_relaxed)) throw EngineError(ErrorCode::cancelled, "stopped");
   blocks_ = &row_blocks_;
-  if (!tracing_) return;
+  if (!tracing_ && !stamping_) return;
   const auto now = std::chrono::steady_clock::now();
-  stage_ns_.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(now - stage_start_).count());
+  const std::int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now - stage_start_).count();
+  if (tracing_) stage_ns_.push_back(ns);
+  if (stamping_) class_ns_[static_cast<std::size_t>(stage_class)] += ns;
   stage_start_ = now;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -73,6 +74,9 @@ class CpuOps {
   }
   void trace(bool on) { tracing_ = on; }
   std::span<const std::int64_t> stage_ns() const { return stage_ns_; }
+  void stamp_classes(bool on) { stamping_ = on; }
+  /// Of the last forward pass, by StageClass; all 0 when stamping is off.
+  const std::array<std::int64_t, n_stage_classes>& class_ns() const { return class_ns_; }
 
  private:
   void begin_rows(const Batch&, const StopFlag&);
@@ -168,9 +172,10 @@ class CpuOps {
   Buffer<float> tiles_, scratch_;
   std::int64_t scratch_floats_ = 0;
 
-  bool tracing_ = false;
+  bool tracing_ = false, stamping_ = true;
   std::chrono::steady_clock::time_point stage_start_;
   std::vector<std::int64_t> stage_ns_;
+  std::array<std::int64_t, n_stage_classes> class_ns_{};
 };
 
 /// done(matrix, first row, n rows, block, thread) for every tile of rows and every block of tokens.

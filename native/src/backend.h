@@ -84,6 +84,8 @@ class Backend {
 
   virtual void trace_stages(bool on) = 0;
   virtual std::span<const std::int64_t> stage_ns() const = 0;
+  /// Fill Step::class_ns. A backend whose stages run apart from the host leaves them 0 and ignores this.
+  virtual void stamp_classes(bool /*on*/) {}
   virtual std::int64_t weight_bytes() const = 0;
   virtual std::string device_name() const = 0;
   virtual int device_index() const = 0;

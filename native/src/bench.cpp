@@ -154,6 +154,11 @@ class Bench {
     if (options_.anatomy) {
       session.restore(filled);
       row.anatomy = time_stages(session, context);
+      say("overhead of stamps and of stage times at context " + std::to_string(context));
+      row.stamp_overhead = overhead(session, filled, [&](bool on) { session.stamp_classes(on); });
+      session.stamp_classes(true);
+      row.trace_overhead = overhead(session, filled, [&](bool on) { session.trace_stages(on); });
+      session.trace_stages(false);
     }
     return row;
   }
@@ -165,6 +170,26 @@ class Bench {
     if (n < steps.size()) throw EngineError(ErrorCode::cancelled, "the measurement was cancelled");
     for (std::size_t i = 1; i < n; ++i) gaps_ns.push_back(steps[i].stamp_ns - steps[i - 1].stamp_ns);
     return 1e9 * static_cast<double>(n - 1) / static_cast<double>(steps[n - 1].stamp_ns - steps[0].stamp_ns);
+  }
+
+  /// Runs off, on, on, off, so that a drift of the clocks falls on both; returns on / off - 1 of neighbouring runs.
+  template <class Switch>
+  Spread overhead(Session& session, const Checkpoint& filled, const Switch& turn) {
+    const auto median_gap = [&](bool on) {
+      turn(on);
+      session.restore(filled);
+      std::vector<std::int64_t> gaps_ns;
+      time_decode(session, gaps_ns);
+      return static_cast<double>(quantile(gaps_ns, 0.5));
+    };
+    std::vector<double> shares;
+    for (int repeat = 0; repeat < options_.n_repeats; ++repeat) {
+      const double off_first = median_gap(false), on_first = median_gap(true);
+      const double on_last = median_gap(true), off_last = median_gap(false);
+      shares.push_back(on_first / off_first - 1);
+      shares.push_back(on_last / off_last - 1);
+    }
+    return spread_of(shares);
   }
 
   std::vector<StageTime> time_stages(Session& session, int context) {
@@ -271,7 +296,11 @@ std::string json_of(const BenchRow& row) {
   line.add_number("read_bandwidth_gb_per_s", row.read_bandwidth_gb_per_s);
   line.add_number("bandwidth_share", row.bandwidth_share);
   line.add_number("peak_rss_mb", row.peak_rss_mb);
-  if (!row.anatomy.empty()) line.add("anatomy", json_of_anatomy(row.anatomy));
+  if (!row.anatomy.empty()) {
+    line.add("anatomy", json_of_anatomy(row.anatomy));
+    line.add_spread("stamp_overhead", row.stamp_overhead);
+    line.add_spread("trace_overhead", row.trace_overhead);
+  }
   return line.text();
 }
 

@@ -141,6 +141,7 @@ std::size_t Session::Impl::decode(const Sampling& sampling, std::span<Step> out,
   int n_consumed = 0;
   is_broken = true;  // until the backend says how far it came
   backend.trace_stages(trace);
+  backend.stamp_classes(stamp);
   const std::size_t n = backend.decode(slot, position, pending, sampling, {history, n_prompt}, out, stop, n_consumed);
   is_broken = false;
   if (trace) {
@@ -279,5 +280,6 @@ void Session::reset() {
 
 void Session::trace_stages(bool on) { impl_->trace = on; }
 std::span<const std::int64_t> Session::stage_ns() const noexcept { return impl_->stage_ns; }
+void Session::stamp_classes(bool on) { impl_->stamp = on; }
 
 }  // namespace nf

@@ -36,6 +36,7 @@ struct Session::Impl {
   SegmentPtr held;  // the chain whose rows the slot holds: tail, or a descendant not overwritten yet
 
   bool trace = false;
+  bool stamp = true;
   std::vector<std::int64_t> stage_ns;
   std::vector<float> logits_copy;
 

@@ -1,6 +1,9 @@
 // What a session promises, bit by bit: checkpoints, branches, cancellation, seeds, several sequences.
+#include <array>
 #include <chrono>
+#include <numeric>
 #include <thread>
+#include <utility>
 
 #include "check.h"
 
@@ -165,6 +168,21 @@ class SessionChecks {
     claim(logits_of(plain) == logits_of(session), "tracing changes no bit");
   }
 
+  void class_times_are_parts_of_the_step() {
+    const auto stamped = [&](bool on) {
+      Session session = started();
+      session.stamp_classes(on);
+      std::array<Step, 4> steps;
+      session.decode(seeded(1), steps, never);
+      const Step& step = steps.back();
+      return std::pair(step, std::accumulate(step.class_ns.begin(), step.class_ns.end(), std::int64_t{0}));
+    };
+    const auto [step, sum] = stamped(true);
+    claim(sum <= step.forward_ns + step.sample_ns, "class times add up to no more than the step took");
+    claim(stamped(false).second == 0, "no class times without stamps");
+    if (model_->info().device == Device::cpu) claim(sum > 0, "the CPU stamps its classes");
+  }
+
  private:
   void claim(bool holds, const std::string& what) { report_.claim(holds, label_ + ": " + what); }
   Session fresh() const { return Session(model_, model_->info().context_positions); }
@@ -193,6 +211,7 @@ void check_sessions(const std::filesystem::path& dir, const Target& target, Repo
   checks.sequences_do_not_see_each_other();
   checks.a_step_is_a_step();
   checks.stage_times_match_the_list();
+  checks.class_times_are_parts_of_the_step();
 }
 
 }  // namespace nf::check

@@ -135,6 +135,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
       return { tokens, boundaries: [tokens.length] };
     },
     generate,
+    stages: () => [],
     dispose: async () => undefined,
   };
 }

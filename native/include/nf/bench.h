@@ -44,6 +44,8 @@ struct BenchRow {
   double bandwidth_share = 0;             // the first divided by the second
   double peak_rss_mb = 0;
   std::vector<StageTime> anatomy;
+  // With anatomy: the share by which a median ITL grows with class stamps, and with every stage timed; over ABBA pairs.
+  Spread stamp_overhead, trace_overhead;
 };
 
 /// Loads, measures, and unloads. Throws what Model::load and Session throw, and bad_argument for a context that leaves

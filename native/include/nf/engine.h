@@ -115,6 +115,7 @@ struct ModelInfo {
 };
 
 enum class StageClass { embed, deltanet, mamba2, attention, ffn, head, sampling };
+inline constexpr int n_stage_classes = 7;
 const char* name_of(StageClass) noexcept;
 
 /// One stage of a decode step, as forward.h orders them.
@@ -171,6 +172,8 @@ struct Step {
   float logprob = 0;          // natural log, of the untempered distribution
   std::int64_t stamp_ns = 0;  // steady clock, when the token was known
   std::int64_t forward_ns = 0, sample_ns = 0;
+  // Where the two went, by StageClass; all 0 when the device cannot tell without being slowed.
+  std::array<std::int64_t, n_stage_classes> class_ns{};
   int n_top = 0;
   std::array<TokenLogprob, max_logprobs> top{};
 };
@@ -235,6 +238,8 @@ class Session {
   /// in the order of Model::stages().
   void trace_stages(bool on);
   std::span<const std::int64_t> stage_ns() const noexcept;
+  /// Fills Step::class_ns where that is nearly free, which is the default; off to measure what it costs.
+  void stamp_classes(bool on);
 
   Impl& impl() noexcept { return *impl_; }
 

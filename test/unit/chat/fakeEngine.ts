@@ -103,5 +103,6 @@ export class FakeEngine implements EngineService {
   tokenizer = (): never => {
     throw new AppError('NO_MODEL', 'not in this fake');
   };
+  stages = () => [];
   dispose = () => Promise.resolve();
 }

@@ -69,6 +69,7 @@ describe('position', () => {
     finishedNs: 0,
     before: null,
     saved: [],
+    stageNs: null,
     ...rest,
   });
   const here = () => new Position(new CheckpointPool(1000), metaTokens);
