@@ -38,7 +38,7 @@ export function firstStartScenario(kind: ShellKind): void {
       const { page } = shell;
       const card = page.getByRole('region', { name: 'Nemotron-Flash-3B-Instruct' });
       await card.getByText('test-licence').first().waitFor();
-      expect(await card.innerText()).toMatch(/about [\d.\s]+ tok\/s/);
+      expect(await card.innerText()).toMatch(/about \d.*tok\/s/);
       expect(hub.sentBytes('model.safetensors')).toBe(0);
       await card.getByRole('button', { name: /^Accept licence and download/ }).click();
 
