@@ -2,6 +2,7 @@
 import { ChatService } from './chat/chatService.ts';
 import type { AppInfo, EngineStatus, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
+import { addonFile } from './engine/addon.ts';
 import type { EngineService } from './engine/engineApi.ts';
 import { createEngineService } from './engine/engineService.ts';
 import { openHistorySync } from './history/history.ts';
@@ -10,6 +11,12 @@ import { createHandlers } from './ipc/handlers.ts';
 import { createEvents, createRouter } from './ipc/router.ts';
 import type { Router } from './ipc/router.ts';
 import type { Log } from './log.ts';
+import { BenchService } from './metrics/benchService.ts';
+import { BenchmarkStore } from './metrics/benchmarkStore.ts';
+import { engineBuildOf } from './metrics/environment.ts';
+import { MetricsService } from './metrics/metricsService.ts';
+import { MetricsStore } from './metrics/metricsStore.ts';
+import { StartupClock } from './metrics/startupClock.ts';
 import { ModelsService } from './models/modelsService.ts';
 import { SettingsStore } from './settings.ts';
 
@@ -30,6 +37,8 @@ export interface App {
   readonly router: Router;
   readonly engine: EngineService;
   readonly log: Log;
+  /** Tells when the shell became usable. */
+  readonly startup: StartupClock;
   /** Settles when the start model is loaded, or at once without one; rejects when it cannot be loaded. */
   readonly modelLoaded: Promise<void>;
   /** Closes everything in reverse order: answers, engine thread, downloads, store. */
@@ -44,6 +53,15 @@ function startRequest(startModel: string | null, settings: Settings): Parameters
   return { source, device, format, contextPositions };
 }
 
+/** Downloads tell how far they are several times a second. */
+const longestBetweenProgressMs = 2000;
+
+/** The same promise for every caller, from the first call on. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let begun: Promise<T> | null = null;
+  return () => (begun ??= work());
+}
+
 export async function createApp(options: AppOptions): Promise<App> {
   const { home, log } = options;
   const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
@@ -56,7 +74,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     settings,
     ...(options.hashWorkerFile === undefined ? {} : { hashWorkerFile: options.hashWorkerFile }),
     onChanged: (installed) => events.publish('models.changed', installed),
-    onProgress: (status) => events.publish('models.progress', status),
+    onProgress: (status) => {
+      metrics.timeline.observe('download', status.state === 'running', longestBetweenProgressMs);
+      events.publish('models.progress', status);
+    },
     onTask: (task) => events.publish('models.task', task),
     devices: async () => {
       const { devices } = await engine.devices();
@@ -70,8 +91,20 @@ export async function createApp(options: AppOptions): Promise<App> {
     resolve: async (source) => models.resolve(source),
     cacheFolder: home.cacheFolder,
     log,
+    onGenerated: (result, engineNowNs) => metrics.onGenerated(result, engineNowNs),
+  });
+  const metricsStore = new MetricsStore(history.database);
+  const startup = new StartupClock(metricsStore, options.version);
+  const build = once(async () => ({ appVersion: options.version, engineBuild: await engineBuildOf(addonFile) }));
+  const metrics = new MetricsService({ engine, store: metricsStore, startup, log, build });
+  const bench = new BenchService({
+    engine,
+    store: new BenchmarkStore(history.database),
+    environment: () => metrics.environment(),
+    onProgress: (progress) => events.publish('bench.progress', progress),
   });
   engine.onStatus((status) => {
+    metrics.onStatus(status);
     events.publish('engine.status', status);
     rememberModel(status);
   });
@@ -81,6 +114,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     settings,
     log,
     publish: events.publish,
+    onAnswered: (answer) => metrics.onAnswered(answer),
     onRest: () => void history.backups.runIfDue(),
   });
 
@@ -107,6 +141,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     chats,
     models,
     hub: models.hub,
+    metrics,
+    bench,
   });
 
   const request = startRequest(options.startModel, settings.current);
@@ -121,10 +157,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     router: createRouter(handlers, events, (place, error) => log.error(place, error)),
     engine,
     log,
+    startup,
     modelLoaded,
     async dispose() {
+      bench.dispose();
       await chats.dispose();
       await engine.dispose();
+      metrics.dispose();
       await models.close();
       await history.close();
     },

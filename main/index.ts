@@ -76,7 +76,12 @@ async function start(): Promise<void> {
   installMenu({ isMac: process.platform === 'darwin', isPackaged: app.isPackaged });
 
   const shown = Promise.withResolvers<void>();
-  const services = shown.promise.then(buildApp);
+  const services = shown.promise.then(async () => {
+    const shownMs = performance.now();
+    const built = await buildApp();
+    built.startup.mark('shell', shownMs);
+    return built;
+  });
   const transport = connectElectron(
     services.then(({ router }) => router),
     pageOrigin,

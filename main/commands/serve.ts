@@ -80,6 +80,7 @@ async function serve(options: ServeOptions): Promise<void> {
       log: (message, error) => log.error(message, error),
     });
     const serving = await startServing(options, app, api);
+    app.startup.mark('shell');
     try {
       announce(options, serving, apiKey);
       // With a page the failure to load is shown there, and another model can be chosen; without one it is the end.

@@ -39,6 +39,19 @@ import type {
   VerifyReport,
 } from './domain.ts';
 import type { Envelope } from './errors.ts';
+import { benchmarkPlans, pageMarks } from './metrics.ts';
+import type {
+  AnswerRecord,
+  Benchmark,
+  BenchmarkPlanName,
+  BenchmarkProgress,
+  Comparison,
+  MetricsOverview,
+  Microscope,
+  Roofline,
+  Startup,
+  SystemSample,
+} from './metrics.ts';
 
 const nothing = z.strictObject({});
 const id = z.string().min(1).max(200);
@@ -94,6 +107,14 @@ export const settingsPatchSchema = z
     }),
   })
   .partial();
+
+const variantSchema = z.strictObject({
+  format: z.enum(weightFormats).optional(),
+  threads: z.int().min(1).max(1024).optional(),
+  device: z.enum(deviceKinds).optional(),
+});
+/** Nanoseconds per frame of one answer. */
+const pageTimes = z.array(z.number().min(0)).max(20_000);
 
 /** Ties a request schema to its reply's type; the value is only the schema. */
 interface Route<S extends z.ZodType, R> {
@@ -183,6 +204,37 @@ export const routes = {
   ),
   'chat.stop': route<null>()(z.strictObject({ generationId: id })),
   'chat.timings': route<readonly TokenTiming[]>()(z.strictObject({ messageId: id })),
+
+  'metrics.overview': route<MetricsOverview>()(nothing),
+  'metrics.answers': route<readonly AnswerRecord[]>()(z.strictObject({ limit: z.int().min(1).max(1000) })),
+  'metrics.answer': route<AnswerRecord | null>()(z.strictObject({ messageId: id })),
+  // What the page saw of an answer that has ended.
+  'metrics.page': route<null>()(z.strictObject({ messageId: id, ipcNs: pageTimes, paintNs: pageTimes })),
+  'metrics.sample': route<SystemSample>()(nothing),
+  'metrics.roofline': route<Roofline>()(z.strictObject({ contextPositions: z.int().min(0).max(contextRange.max) })),
+  // Ends when the answer under the microscope has ended.
+  'metrics.microscope': route<Microscope>()(z.strictObject({ tokens: z.int().min(4).max(256) })),
+  'metrics.startups': route<readonly Startup[]>()(z.strictObject({ limit: z.int().min(1).max(100) })),
+  // Milliseconds of the page's clock, which began `agoMs` ago.
+  'metrics.startupMarks': route<null>()(
+    z.strictObject({ marks: z.partialRecord(z.enum(pageMarks), z.number().min(0)), agoMs: z.number().min(0) }),
+  ),
+
+  // Both end when the work has ended; bench.progress tells how far it is.
+  'bench.run': route<Benchmark>()(
+    z.strictObject({ plan: z.enum(Object.keys(benchmarkPlans) as [BenchmarkPlanName, ...BenchmarkPlanName[]]) }),
+  ),
+  'bench.compare': route<Comparison>()(
+    z.strictObject({
+      first: variantSchema,
+      second: variantSchema,
+      rounds: z.int().min(2).max(30),
+      tokens: z.int().min(8).max(4096),
+    }),
+  ),
+  'bench.cancel': route<null>()(nothing),
+  'bench.list': route<readonly Benchmark[]>()(nothing),
+  'bench.remove': route<null>()(z.strictObject({ id: z.int().min(1) })),
 } as const;
 
 export type Routes = typeof routes;
@@ -200,6 +252,7 @@ export interface Events {
   'models.task': ModelTask;
   'settings.changed': Settings;
   'chats.changed': readonly ChatSummary[];
+  'bench.progress': BenchmarkProgress;
   /** Reading the prompt: tokens consumed of tokens to consume (reused ones are in neither). */
   'chat.prefill': {
     readonly generationId: string;

@@ -53,10 +53,10 @@ export interface Environment {
   readonly threads: number;
 }
 
-export const happenings = ['gc', 'stall', 'request', 'download', 'throttle', 'page', 'checkpoint'] as const;
+export const happenings = ['gc', 'request', 'download', 'throttle'] as const;
 /**
- * What else went on while a token took long. gc: garbage collection in main. stall: main's event loop was late.
- * request: another request waited or ran. page: the page painted late. checkpoint: the answer was being saved.
+ * What else went on while a token took long. gc: garbage collection in main. request: another request waited or ran.
+ * download: a model was being fetched. throttle: the GPU lowered its clocks, as seen by whoever showed its sensors.
  */
 export interface Happening {
   readonly kind: (typeof happenings)[number];
@@ -186,6 +186,111 @@ export interface Roofline {
   readonly bytesPerToken: number;
   /** Measured here by streaming through a large buffer; null while not measured. */
   readonly bytesPerSecond: number | null;
+}
+
+/** One answer with every stage timed. Each stage is awaited, so the sum is longer than a token left alone. */
+export interface Microscope {
+  readonly tokens: number;
+  /** Median of each stage. */
+  readonly stages: readonly (Stage & { readonly ns: number })[];
+  /** Median ITL of the same answer left alone, and under the microscope. */
+  readonly plainItlNs: number | null;
+  readonly tracedItlNs: number | null;
+}
+
+// ---------------------------------------------------------------- benchmarks
+
+export interface Spread {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The protocol of the paper (arXiv 2511.18890, section 4): decode 8192 tokens at batch 1; prompts of several lengths. */
+export interface BenchmarkPlan {
+  /** 0: no decode run. */
+  readonly decodeTokens: number;
+  readonly prefillTokens: readonly number[];
+  /** Concurrent sequences, each decoding `sequenceTokens`. */
+  readonly sequences: readonly number[];
+  readonly sequenceTokens: number;
+  readonly repetitions: number;
+}
+
+export const benchmarkPlans = {
+  paper: {
+    decodeTokens: 8192,
+    prefillTokens: [512, 2048, 8192],
+    sequences: [1, 4, 16],
+    sequenceTokens: 256,
+    repetitions: 3,
+  },
+  quick: { decodeTokens: 128, prefillTokens: [128, 512], sequences: [1, 4], sequenceTokens: 32, repetitions: 3 },
+} as const satisfies Record<string, BenchmarkPlan>;
+export type BenchmarkPlanName = keyof typeof benchmarkPlans;
+
+export interface BenchmarkRow {
+  readonly kind: 'decode' | 'prefill' | 'sequences';
+  /** Tokens decoded, tokens read, or sequences at once. */
+  readonly size: number;
+  /** Over the repetitions; of all sequences together. */
+  readonly tokensPerSecond: Spread;
+  readonly seconds: Spread;
+  /** Over the gaps of all repetitions; null for prefill. */
+  readonly itlNs: Percentiles | null;
+}
+
+export interface Benchmark {
+  readonly id: number;
+  readonly at: number;
+  readonly environment: Environment;
+  readonly plan: BenchmarkPlan;
+  readonly rows: readonly BenchmarkRow[];
+  /** Runs that the context was too short for, in words. */
+  readonly leftOut: readonly string[];
+}
+
+export interface BenchmarkProgress {
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What an A/B comparison may change; what is absent stays as it is. */
+export interface Variant {
+  readonly format?: WeightFormat | undefined;
+  readonly threads?: number | undefined;
+  readonly device?: DeviceKind | undefined;
+}
+
+/** ABBA: first, second, second, first, so that a drift of clocks and temperature falls on both. */
+export interface Comparison {
+  readonly first: Environment;
+  readonly second: Environment;
+  /** Median ITL of each run. */
+  readonly firstNs: readonly number[];
+  readonly secondNs: readonly number[];
+  /** Time of the second over time of the first, with the ends of its 95 % confidence interval. */
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+  readonly verdict: 'faster' | 'slower' | 'not distinguishable';
+}
+
+/** Says of the second variant: "faster by 12.3 % (9.8 to 14.7)", or that there is nothing to say. */
+export function verdictText({
+  verdict,
+  ratio,
+  low,
+  high,
+}: Pick<Comparison, 'verdict' | 'ratio' | 'low' | 'high'>): string {
+  if (verdict === 'not distinguishable') return verdict;
+  // Speed, not time: a ratio of 0.5 is faster by 100 %.
+  const percentFaster = (share: number): number => 100 * (1 / share - 1);
+  const percentSlower = (share: number): number => 100 * (1 - 1 / share);
+  const percent = verdict === 'faster' ? percentFaster : percentSlower;
+  const ends = [percent(low), percent(high)].sort((a, b) => a - b).map((end) => end.toFixed(1));
+  return `${verdict} by ${percent(ratio).toFixed(1)} % (95 % interval ${ends[0]} to ${ends[1]} %)`;
 }
 
 // ---------------------------------------------------------------- start-up

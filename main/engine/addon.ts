@@ -5,7 +5,7 @@ import process from 'node:process';
 
 import type { DeviceKind, DeviceReport, LoadPhase, WeightFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
-import type { ClassTimes, Stage } from '../contract/metrics.ts';
+import type { ClassTimes, GpuSample, Stage } from '../contract/metrics.ts';
 
 /** May be set from anywhere, once; every job it was given to ends within milliseconds. */
 export interface StopFlag {
@@ -185,6 +185,8 @@ export interface Addon {
   loadModel(options: NativeLoadOptions, onProgress?: (progress: NativeLoadProgress) => void): Promise<NativeModel>;
   /** Loads, measures and unloads. One JSON object per context, with the names of BenchRow in nf/bench.h. */
   bench(options: NativeBenchOptions, onProgress?: (what: string) => void): Promise<readonly string[]>;
+  /** Clocks, power and memory of a GPU by CUDA's number, off the engine thread; without one, why. */
+  sampleGpu(deviceIndex: number): Promise<{ readonly sample: GpuSample | null; readonly reason: string | null }>;
   /** The clock that stamps steps, in nanoseconds. */
   nowNs(): number;
   /** All codes of the engine's own errors. */

@@ -9,7 +9,7 @@ import type {
   SamplingOptions,
   TokenTiming,
 } from '../contract/domain.ts';
-import type { ClassTimes, Stage } from '../contract/metrics.ts';
+import type { ClassTimes, GpuSample, Stage } from '../contract/metrics.ts';
 
 export interface PromptMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -65,6 +65,8 @@ export interface GenerateRequest {
   readonly constraint?: TokenConstraint;
   /** Times every stage of every token, which slows them: for looking closely at one answer. */
   readonly trace?: boolean;
+  /** Not to be counted among the answers. */
+  readonly isMeasurement?: boolean;
   readonly signal?: AbortSignal;
   readonly onPrefill?: (progress: {
     readonly doneTokens: number;
@@ -110,6 +112,13 @@ export interface EngineService {
   generate(request: GenerateRequest): Promise<GenerateResult>;
   /** The stages of one decode step with so many positions in the cache. Throws NO_MODEL. */
   stages(contextPositions: number): readonly Stage[];
+  /**
+   * Bytes per second that the device reads from the memory the weights are in: measured once per load, when nothing
+   * runs; null while something does. Throws NO_MODEL.
+   */
+  weightBandwidth(): Promise<number | null>;
+  /** Clocks, power and memory of the GPU that CUDA knows by this number; without one, why. */
+  sampleGpu(deviceIndex: number): Promise<{ readonly sample: GpuSample | null; readonly reason: string | null }>;
   /** Stops everything, waits for the engine thread. Idempotent. */
   dispose(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
-import type { Stage } from '../contract/metrics.ts';
+import type { GpuSample, Stage } from '../contract/metrics.ts';
 import { loadAddon } from './addon.ts';
 import type { Addon, NativeModel, NativeSession } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
@@ -48,6 +48,8 @@ interface Loaded {
   readonly pool: CheckpointPool;
   readonly position: Position;
   readonly answers: AnswerMemory;
+  /** Bytes per second, once measured. */
+  readonly bandwidth: { known: number | null };
   /** Aborted when the model has to go: stops what runs and what waits. */
   readonly closing: AbortController;
 }
@@ -147,7 +149,7 @@ class NativeEngineService implements EngineService {
       if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
       const { textTokens, ...result } = generation;
       if (!request.ignoreEnd) answers.remember(request.prompt.tokens, result.text, textTokens);
-      this.#options.onGenerated?.(result, addon.nowNs());
+      if (request.isMeasurement !== true) this.#options.onGenerated?.(result, addon.nowNs());
       return result;
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -159,6 +161,19 @@ class NativeEngineService implements EngineService {
 
   stages(contextPositions: number): readonly Stage[] {
     return this.#ready().native.stages(contextPositions);
+  }
+
+  async sampleGpu(deviceIndex: number): Promise<{ sample: GpuSample | null; reason: string | null }> {
+    return this.#native().sampleGpu(deviceIndex);
+  }
+
+  async weightBandwidth(): Promise<number | null> {
+    const loaded = this.#ready();
+    if (loaded.bandwidth.known === null && this.#queue.running + this.#queue.queued === 0) {
+      const read = () => loaded.native.readBandwidth();
+      loaded.bandwidth.known = await this.#queue.run(loaded.closing.signal, read);
+    }
+    return loaded.bandwidth.known;
   }
 
   async dispose(): Promise<void> {
@@ -213,6 +228,7 @@ class NativeEngineService implements EngineService {
       return {
         ...{ request, model, native, session, tokenizer, pool, position },
         answers: new AnswerMemory(),
+        bandwidth: { known: null },
         closing: new AbortController(),
       };
     } catch (error) {

@@ -22,9 +22,21 @@ export interface Services {
   readonly chats: ChatService;
   readonly models: Domain<'models'>;
   readonly hub: Domain<'hub'>;
+  readonly metrics: Domain<'metrics'>;
+  readonly bench: Domain<'bench'>;
 }
 
-export function createHandlers({ info, pickFolder, settings, engine, chats, models, hub }: Services): Handlers {
+export function createHandlers({
+  info,
+  pickFolder,
+  settings,
+  engine,
+  chats,
+  models,
+  hub,
+  metrics,
+  bench,
+}: Services): Handlers {
   return {
     'app.info': info,
     'app.pickFolder': async ({ title }) => ({ path: await pickFolder(title) }),
@@ -80,5 +92,21 @@ export function createHandlers({ info, pickFolder, settings, engine, chats, mode
     'chat.continue': (input) => chats.continue(input),
     'chat.stop': (input) => chats.stop(input),
     'chat.timings': (input) => chats.timings(input),
+
+    'metrics.overview': (input) => metrics.overview(input),
+    'metrics.answers': (input) => metrics.answers(input),
+    'metrics.answer': (input) => metrics.answer(input),
+    'metrics.page': (input) => metrics.page(input),
+    'metrics.sample': (input) => metrics.sample(input),
+    'metrics.roofline': (input) => metrics.roofline(input),
+    'metrics.microscope': (input) => metrics.microscope(input),
+    'metrics.startups': (input) => metrics.startups(input),
+    'metrics.startupMarks': (input) => metrics.startupMarks(input),
+
+    'bench.run': (input) => bench.run(input),
+    'bench.compare': (input) => bench.compare(input),
+    'bench.cancel': (input) => bench.cancel(input),
+    'bench.list': (input) => bench.list(input),
+    'bench.remove': (input) => bench.remove(input),
   };
 }

@@ -1,6 +1,7 @@
 /** Did answers become slower or faster since the app or the driver changed, by more than they usually differ? */
 import type { Environment, Regression } from '../contract/metrics.ts';
 import { changedFields, isComparable } from './environment.ts';
+import { median } from './statistics.ts';
 
 /** Fewer answers than this say nothing about what is usual. */
 const minAnswers = 5;
@@ -9,13 +10,6 @@ const madToSigma = 1.4826;
 const usualSigmas = 3;
 /** Below this nobody notices, however steady the machine. */
 const minShare = 0.02;
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
-}
 
 export interface MeasuredMedians {
   readonly environment: Environment;

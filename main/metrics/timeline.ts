@@ -16,10 +16,24 @@ const kept = 512;
 export class Timeline {
   readonly #spans: Span[] = [];
   #next = 0;
+  /** When something that lasts was last seen to be on. */
+  readonly #observedMs = new Map<Happening['kind'], number>();
 
   note(kind: Happening['kind'], fromMs: number, toMs: number): void {
     this.#spans[this.#next] = { kind, fromMs, toMs };
     this.#next = (this.#next + 1) % kept;
+  }
+
+  /**
+   * For what lasts from one observation to the next: while `isOn` holds, the time since the last call belongs to it, if
+   * that was at most `longestMs` ago.
+   */
+  observe(kind: Happening['kind'], isOn: boolean, longestMs: number): void {
+    const now = performance.now();
+    const since = this.#observedMs.get(kind);
+    if (since !== undefined && now - since <= longestMs) this.note(kind, since, now);
+    if (isOn) this.#observedMs.set(kind, now);
+    else this.#observedMs.delete(kind);
   }
 
   /** What overlaps a stretch of time, one entry per kind, with the time it took of the stretch. */

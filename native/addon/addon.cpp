@@ -1,6 +1,9 @@
 // What require() of the .node gives. The types are in main/engine/addon.ts.
 #include <napi.h>
 
+#include <functional>
+#include <utility>
+
 #include "bench_job.h"
 #include "convert.h"
 #include "environment.h"
@@ -18,10 +21,11 @@ namespace {
 template <class Result>
 class Inquiry : public Napi::AsyncWorker {
  public:
-  Inquiry(Napi::Env env, Result (*ask)()) : AsyncWorker(env), ask_(ask), deferred_(Napi::Promise::Deferred::New(env)) {}
+  Inquiry(Napi::Env env, std::function<Result()> ask)
+      : AsyncWorker(env), ask_(std::move(ask)), deferred_(Napi::Promise::Deferred::New(env)) {}
 
-  static Napi::Value start(Napi::Env env, Result (*ask)()) {
-    auto* worker = new Inquiry(env, ask);  // deletes itself, as AsyncWorker does
+  static Napi::Value start(Napi::Env env, std::function<Result()> ask) {
+    auto* worker = new Inquiry(env, std::move(ask));  // deletes itself, as AsyncWorker does
     const Napi::Promise promise = worker->deferred_.Promise();
     worker->Queue();
     return promise;
@@ -33,7 +37,7 @@ class Inquiry : public Napi::AsyncWorker {
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
-  Result (*ask_)();
+  std::function<Result()> ask_;
   Napi::Promise::Deferred deferred_;
   Result answer_{};
 };
@@ -42,6 +46,12 @@ Napi::Value devices(const Napi::CallbackInfo& info) { return Inquiry<DeviceRepor
 
 Napi::Value read_memory_bandwidth(const Napi::CallbackInfo& info) {
   return Inquiry<double>::start(info.Env(), [] { return host_read_bandwidth(); });
+}
+
+Napi::Value sample_gpu(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) throw make_error(info.Env(), "BAD_ARGUMENT", "sampleGpu(deviceIndex): expected a number.");
+  return Inquiry<GpuReading>::start(info.Env(),
+                                    [index = info[0].As<Napi::Number>().Int32Value()] { return read_gpu(index); });
 }
 
 Napi::Value now_ns(const Napi::CallbackInfo& info) {
@@ -63,6 +73,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("readBandwidth", Napi::Function::New<read_memory_bandwidth>(env, "readBandwidth"));
   exports.Set("loadModel", Napi::Function::New<ModelObject::load>(env, "loadModel"));
   exports.Set("bench", Napi::Function::New<bench>(env, "bench"));
+  exports.Set("sampleGpu", Napi::Function::New<sample_gpu>(env, "sampleGpu"));
   exports.Set("nowNs", Napi::Function::New<now_ns>(env, "nowNs"));
   exports.Set("errorCodes", js_codes(env));
   return exports;

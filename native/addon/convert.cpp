@@ -221,4 +221,33 @@ Napi::Object to_js(Napi::Env env, const Step& step) {
   return out;
 }
 
+Napi::Object to_js(Napi::Env env, const GpuReading& reading) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("reason", reading.sample ? env.Null() : Napi::String::New(env, reading.reason));
+  out.Set("sample", env.Null());
+  if (!reading.sample) return out;
+  const GpuSample& sample = *reading.sample;
+  Napi::Object js = Napi::Object::New(env);
+  const auto set = [&](const char* name, const auto& value) {
+    js.Set(name, value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : env.Null());
+  };
+  js.Set("name", sample.name);
+  set("memoryUsedBytes", sample.memory_used);
+  set("memoryTotalBytes", sample.memory_total);
+  set("smClockMhz", sample.sm_clock_mhz);
+  set("memoryClockMhz", sample.memory_clock_mhz);
+  set("temperatureC", sample.temperature_c);
+  set("powerW", sample.power_w);
+  set("powerLimitW", sample.power_limit_w);
+  set("utilisationPercent", sample.utilisation_percent);
+  js.Set("throttle", env.Null());
+  if (sample.throttle) {
+    Napi::Array reasons = Napi::Array::New(env, sample.throttle->size());
+    for (std::uint32_t i = 0; i < sample.throttle->size(); ++i) reasons.Set(i, (*sample.throttle)[i]);
+    js.Set("throttle", reasons);
+  }
+  out.Set("sample", js);
+  return out;
+}
+
 }  // namespace nf::addon

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nf/engine.h"
+#include "nf/gpu_sensors.h"
 
 namespace nf::addon {
 
@@ -43,6 +44,7 @@ Napi::Object to_js(Napi::Env, const ModelInfo&);
 Napi::Array to_js(Napi::Env, const std::vector<StageInfo>&);
 Napi::Object to_js(Napi::Env, const LoadProgress&);
 Napi::Object to_js(Napi::Env, const Step&);
+Napi::Object to_js(Napi::Env, const GpuReading&);
 
 template <class Array, class T>
 Array copy_to_js(Napi::Env env, const T* values, std::size_t n) {

@@ -3,58 +3,12 @@
 #include <array>
 #include <memory>
 
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
+#include "shared_library.h"
 
 namespace nf::cuda {
 namespace {
 
 constexpr int oldest_major = 8;  // bf16 matrix instructions
-
-/// A shared library opened by name; empty when it is not there.
-class Library {
- public:
-  explicit Library(const char* name) {
-#ifdef _WIN32
-    handle_ = reinterpret_cast<void*>(LoadLibraryA(name));
-#else
-    handle_ = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-#endif
-  }
-  ~Library() {
-    if (!handle_) return;
-#ifdef _WIN32
-    FreeLibrary(reinterpret_cast<HMODULE>(handle_));
-#else
-    dlclose(handle_);
-#endif
-  }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-  explicit operator bool() const noexcept { return handle_ != nullptr; }
-
-  template <class Function>
-  Function* find(const char* name) const {
-    if (!handle_) return nullptr;
-#ifdef _WIN32
-    return reinterpret_cast<Function*>(GetProcAddress(reinterpret_cast<HMODULE>(handle_), name));
-#else
-    return reinterpret_cast<Function*>(dlsym(handle_, name));
-#endif
-  }
-
- private:
-  void* handle_ = nullptr;
-};
-
-#ifdef _WIN32
-constexpr const char *driver_library = "nvcuda.dll", *management_library = "nvml.dll";
-#else
-constexpr const char *driver_library = "libcuda.so.1", *management_library = "libnvidia-ml.so.1";
-#endif
 
 /// Free memory and driver version from the driver's management library (NVML), whose answers need no context.
 class Management {
@@ -89,12 +43,12 @@ class Management {
   }
 
  private:
-  Library library_;
+  SharedLibrary library_;
   bool ready_ = false;
 };
 
 std::string why_no_gpu(cudaError_t error) {
-  if (!Library(driver_library)) {
+  if (!SharedLibrary(driver_library)) {
     return "no NVIDIA driver is installed; install the driver for your GPU, or use the CPU";
   }
   switch (error) {

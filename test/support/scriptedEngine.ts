@@ -136,6 +136,8 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     },
     generate,
     stages: () => [],
+    weightBandwidth: async () => null,
+    sampleGpu: async () => ({ sample: null, reason: 'none here' }),
     dispose: async () => undefined,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Environment } from '../../../main/contract/metrics.ts';
 import { environmentOf } from '../../../main/metrics/environment.ts';
-import { findRegression, median } from '../../../main/metrics/regression.ts';
+import { findRegression } from '../../../main/metrics/regression.ts';
 import { scriptedModel } from '../../support/scriptedEngine.ts';
 
 const report = { devices: [], cudaReason: 'none here' };
@@ -57,12 +57,5 @@ describe('regression notice', () => {
       { environment: old, itlNs: around(9e6, 1e4) },
     ];
     expect(findRegression({ environment: updated, itlNs: around(3e6, 1e4) }, earlier)).toBeNull();
-  });
-});
-
-describe('median', () => {
-  it('is the middle, or the mean of the two middles', () => {
-    expect(median([5, 1, 3])).toBe(3);
-    expect(median([4, 1, 3, 2])).toBe(2.5);
   });
 });
