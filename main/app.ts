@@ -5,6 +5,7 @@ import { AppError } from './contract/errors.ts';
 import { addonFile } from './engine/addon.ts';
 import type { EngineService } from './engine/engineApi.ts';
 import { createEngineService } from './engine/engineService.ts';
+import { makeWeights } from './engine/makeWeights.ts';
 import { openHistorySync } from './history/history.ts';
 import type { Home } from './home.ts';
 import { createHandlers } from './ipc/handlers.ts';
@@ -72,6 +73,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const models = new ModelsService({
     home,
     settings,
+    makeWeights,
     ...(options.hashWorkerFile === undefined ? {} : { hashWorkerFile: options.hashWorkerFile }),
     onChanged: (installed) => events.publish('models.changed', installed),
     onProgress: (status) => {

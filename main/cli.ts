@@ -10,6 +10,7 @@ import { register as registerDevices } from './commands/devices.ts';
 import { register as registerGenerate } from './commands/generate.ts';
 import { register as registerLogits } from './commands/logits.ts';
 import { register as registerModels } from './commands/models.ts';
+import { register as registerQuality } from './commands/quality.ts';
 import { register as registerServe } from './commands/serve.ts';
 import { AppError } from './contract/errors.ts';
 import { version } from './version.ts';
@@ -28,6 +29,7 @@ function createProgram(): Command {
     registerChats,
     registerBench,
     registerLogits,
+    registerQuality,
     registerDevices,
   ];
   for (const register of registers) register(program);

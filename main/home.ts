@@ -1,4 +1,5 @@
 /** Where everything the app keeps lives: one folder, so that it can be moved, backed up and tested. */
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -53,6 +54,19 @@ export function resolveHome(
     cacheFolder: within('cache'),
     logFile: within('logs', 'nemoflash.log'),
   };
+}
+
+/**
+ * Where the quantised weights of a model are kept: next to the model in the layout of the Hugging Face cache
+ * (ROOT/models--OWNER--NAME/snapshots/COMMIT), in the app's own cache for any other folder. Touches no disk.
+ */
+export function weightsFolder(cacheFolder: string, modelFolder: string): string {
+  const repoFolder = path.dirname(path.dirname(modelFolder));
+  if (path.basename(path.dirname(modelFolder)) === 'snapshots' && path.basename(repoFolder).startsWith('models--')) {
+    return path.join(repoFolder, 'nemoflash', path.basename(modelFolder));
+  }
+  const hash = createHash('sha256').update(modelFolder).digest('hex').slice(0, 12);
+  return path.join(cacheFolder, 'weights', `${path.basename(modelFolder)}-${hash}`);
 }
 
 /** Makes the folders that are missing, for this user's eyes only (0700). Throws DISK. */

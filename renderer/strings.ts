@@ -23,6 +23,7 @@ const loadPhases: Readonly<Record<LoadPhase, string>> = {
   quantising: 'Converting weights',
   uploading: 'Copying to the GPU',
   warming: 'Warming up',
+  saving: 'Keeping converted weights for the next start',
 };
 
 const samplingNames: Readonly<Record<SamplingNumber, { readonly label: string; readonly help: string }>> = {

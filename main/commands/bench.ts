@@ -8,6 +8,7 @@ import { deviceKinds, weightFormats } from '../contract/domain.ts';
 import type { DeviceKind, WeightFormat } from '../contract/domain.ts';
 import { loadAddon } from '../engine/addon.ts';
 import { toAppError } from '../engine/engineError.ts';
+import { weightsFolder } from '../home.ts';
 import { onInterrupt, sourceOf, wholeNumber, withResolver } from './withEngine.ts';
 
 interface BenchOptions {
@@ -94,7 +95,7 @@ export function register(program: Command): void {
 async function bench(options: BenchOptions): Promise<void> {
   const rows = await withResolver(options.home, async ({ home, settings, resolve }) => {
     const source = await resolve(sourceOf(options.model, settings));
-    return measure(options, source, home.cacheFolder);
+    return measure(options, source, weightsFolder(home.cacheFolder, source));
   });
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else for (const row of rows) printRow(row);

@@ -11,6 +11,7 @@ import { loadAddon } from '../engine/addon.ts';
 import type { NativeModelInfo, NativeSession, StopFlag } from '../engine/addon.ts';
 import { toAppError } from '../engine/engineError.ts';
 import { SafetensorsWriter } from '../engine/safetensorsWriter.ts';
+import { weightsFolder } from '../home.ts';
 import { readTokenIds } from './tokenIds.ts';
 import { onInterrupt, sourceOf, wholeNumber, withResolver } from './withEngine.ts';
 
@@ -53,15 +54,16 @@ async function logits(options: LogitsOptions): Promise<void> {
     const stop = new addon.StopFlag();
     const removeListener = onInterrupt(() => stop.set());
     try {
+      const source = await resolve(sourceOf(options.model, settings));
       const model = await addon.loadModel({
-        source: await resolve(sourceOf(options.model, settings)),
+        source,
         device: options.device,
         deviceIndex: -1,
         threads: options.threads ?? 0,
         format: options.format,
         // The memory tokens are known when the model is loaded; no model has more of them.
         contextPositions: tokens.length + 1024,
-        cacheDir: home.cacheFolder,
+        cacheDir: weightsFolder(home.cacheFolder, source),
         stop,
       });
       checkIds(options.ids, tokens, model.info);

@@ -1,10 +1,20 @@
 /** `nemoflash models`: the model library on the command line. */
 import process from 'node:process';
 
+import { Option } from 'commander';
 import type { Command } from 'commander';
 
-import type { DownloadStatus, InstalledModel, ModelTask, VerifyReport } from '../contract/domain.ts';
+import { keptFormats } from '../contract/domain.ts';
+import type {
+  DownloadStatus,
+  InstalledModel,
+  KeptFormat,
+  ModelFormat,
+  ModelTask,
+  VerifyReport,
+} from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import { makeWeights } from '../engine/makeWeights.ts';
 import { makeHomeSync, resolveHome } from '../home.ts';
 import { formatBytes } from '../models/diskSpace.ts';
 import { ModelsService } from '../models/modelsService.ts';
@@ -19,6 +29,11 @@ interface PullOptions extends CommonOptions {
   readonly revision: string;
   readonly dir?: string;
   readonly acceptLicense?: boolean;
+}
+
+interface CacheOptions extends CommonOptions {
+  readonly format?: KeptFormat;
+  readonly rm: boolean;
 }
 
 export function register(program: Command): void {
@@ -65,6 +80,15 @@ export function register(program: Command): void {
     withService(options, async (service) => printModel(await service.move({ modelId, folder }), options)),
   );
 
+  leaf(
+    models,
+    'cache <model>',
+    'Show which weight formats of a model (or folder) are kept converted, convert one now, or delete it.',
+  )
+    .addOption(new Option('--format <format>', 'convert this one').choices(keptFormats))
+    .option('--rm', 'delete it instead', false)
+    .action(cache);
+
   leaf(models, 'rm <model>', 'Delete a downloaded model; an imported folder is only forgotten.').action(
     (modelId: string, options: CommonOptions) =>
       withService(options, async (service) => {
@@ -80,6 +104,23 @@ function leaf(parent: Command, usage: string, description: string): Command {
     .description(description)
     .option('--home <folder>', 'where the app keeps everything (default: the usual place of the system)')
     .option('--json', 'one JSON object per line, for scripts');
+}
+
+async function cache(modelId: string, options: CacheOptions): Promise<void> {
+  await withService(options, async (service) => {
+    const { format, rm, json } = options;
+    if (format === undefined) {
+      if (rm) throw new AppError('BAD_ARGUMENT', 'Say which format to delete with --format.');
+      const formats = await service.formats({ modelId });
+      return json ? print(JSON.stringify(formats)) : formats.forEach((entry) => print(describeFormat(entry)));
+    }
+    if (rm) {
+      const removed = await service.removeFormat({ modelId, format });
+      return print(json ? JSON.stringify(removed) : `${formatBytes(removed.freedBytes)} freed`);
+    }
+    const made = await service.makeFormat({ modelId, format });
+    print(json ? JSON.stringify(made) : describeFormat(made));
+  });
 }
 
 async function pull(repo: string, options: PullOptions): Promise<void> {
@@ -110,6 +151,7 @@ async function withService(options: CommonOptions, action: (service: ModelsServi
   const service = new ModelsService({
     home,
     settings: SettingsStore.openSync(home.settingsFile, home.damagedFolder),
+    makeWeights,
     onChanged: () => undefined,
     onProgress: (status) => (options.json ? print(JSON.stringify({ progress: status })) : showProgress(status)),
     onTask: (task) => (options.json ? print(JSON.stringify({ task })) : showTask(task)),
@@ -134,6 +176,10 @@ const print = (line: string) => void process.stdout.write(`${line}\n`);
 function describeModel(model: InstalledModel): string {
   const verified = model.verifiedAt === null ? 'not verified' : `verified ${new Date(model.verifiedAt).toISOString()}`;
   return [model.id, formatBytes(model.sizeBytes), verified, model.folder].join('\t');
+}
+
+function describeFormat({ format, cachedBytes }: ModelFormat): string {
+  return [format, cachedBytes === null ? 'not made' : formatBytes(cachedBytes)].join('\t');
 }
 
 function printModel(model: InstalledModel, options: CommonOptions): void {

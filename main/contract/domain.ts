@@ -73,6 +73,10 @@ export type DeviceKind = (typeof deviceKinds)[number];
 export const weightFormats = ['f32', 'bf16', 'int8', 'mixed', 'int4'] as const;
 export type WeightFormat = (typeof weightFormats)[number];
 
+/** Formats whose made form is kept for the next load. float32 is for measuring. */
+export const keptFormats = ['bf16', 'int8', 'mixed', 'int4'] as const satisfies readonly WeightFormat[];
+export type KeptFormat = (typeof keptFormats)[number];
+
 export const contextRange = { min: 512, max: 262_144, step: 256, default: 8192 } as const satisfies NumberRange;
 
 export interface DeviceInfo {
@@ -116,11 +120,13 @@ export interface LoadedModel {
   readonly stateBytes: number;
   readonly kvBytesPerPosition: number;
   readonly loadNs: number;
+  /** cache: nothing had to be converted, an earlier load kept it. */
+  readonly weightsFrom: 'source' | 'cache';
   /** Made-up weights: answers are noise, speed is real. */
   readonly synthetic: boolean;
 }
 
-export const loadPhases = ['reading', 'quantising', 'uploading', 'warming'] as const;
+export const loadPhases = ['reading', 'quantising', 'uploading', 'warming', 'saving'] as const;
 export type LoadPhase = (typeof loadPhases)[number];
 
 export interface LoadRequest {
@@ -328,9 +334,16 @@ export interface DownloadStatus {
 /** A long task on an installed model. Its end is the reply to the request that began it. */
 export interface ModelTask {
   readonly modelId: string;
-  readonly kind: 'verify' | 'move' | 'repair';
+  readonly kind: 'verify' | 'move' | 'repair' | 'makeFormat';
   readonly doneBytes: number;
   readonly totalBytes: number;
+}
+
+/** A weight format of an installed model, and whether it is made already: loading it is then a matter of a second. */
+export interface ModelFormat {
+  readonly format: KeptFormat;
+  /** What the made form takes on the disk beside the model's own files; null: not made yet. */
+  readonly cachedBytes: number | null;
 }
 
 export interface ModelUpdate {

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import {
   contextRange,
   deviceKinds,
+  keptFormats,
   maxMessageChars,
   maxSeed,
   maxStopLength,
@@ -28,6 +29,7 @@ import type {
   InstalledModel,
   LoadedModel,
   Message,
+  ModelFormat,
   ModelTask,
   ModelUpdate,
   NetworkRequest,
@@ -157,6 +159,13 @@ export const routes = {
   'models.remove': route<{ readonly freedBytes: number }>()(z.strictObject({ modelId: id })),
   'models.restore': route<InstalledModel>()(z.strictObject({ modelId: id })),
   'models.forecast': route<readonly FormatForecast[]>()(z.strictObject({ modelId: id })),
+  // The formats that can be kept ready, in falling faithfulness; made on first use or ahead of time.
+  'models.formats': route<readonly ModelFormat[]>()(z.strictObject({ modelId: id })),
+  // Progress comes as models.task, models.cancelTask stops it; made anew from the start when asked again.
+  'models.makeFormat': route<ModelFormat>()(z.strictObject({ modelId: id, format: z.enum(keptFormats) })),
+  'models.removeFormat': route<{ readonly freedBytes: number }>()(
+    z.strictObject({ modelId: id, format: z.enum(keptFormats) }),
+  ),
   'models.checkUpdate': route<ModelUpdate>()(z.strictObject({ modelId: id })),
 
   'hub.test': route<HubTest>()(nothing),

@@ -22,7 +22,7 @@ export interface NativeLoadOptions {
   readonly threads: number;
   readonly format: WeightFormat;
   readonly contextPositions: number;
-  /** Where quantised weights are kept; '': nowhere. */
+  /** Where what the load computes (quantised weights above all) is kept for the next one; '': nowhere. */
   readonly cacheDir: string;
   readonly stop?: StopFlag | undefined;
 }
@@ -52,6 +52,10 @@ export interface NativeModelInfo {
   readonly weightBytes: number;
   readonly stateBytes: number;
   readonly kvBytesPerPosition: number;
+  /** cache: what the load needs computed was kept by an earlier one. */
+  readonly weightsFrom: 'source' | 'cache';
+  /** Why the cache was not used or could not be kept, in a sentence; mostly ''. */
+  readonly cacheNotice: string;
 }
 
 export interface NativeModel {
@@ -183,6 +187,11 @@ export interface Addon {
   /** Bytes per second that all cores read from this computer's memory; takes half a second and, meanwhile, 1 GiB. */
   readBandwidth(): Promise<number>;
   loadModel(options: NativeLoadOptions, onProgress?: (progress: NativeLoadProgress) => void): Promise<NativeModel>;
+  /** Loads, for what that leaves in cacheDir, and unloads; answers go on meanwhile. `kept`: a whole cache is there. */
+  makeCache(
+    options: NativeLoadOptions,
+    onProgress?: (progress: NativeLoadProgress) => void,
+  ): Promise<{ readonly kept: boolean; readonly notice: string }>;
   /** Loads, measures and unloads. One JSON object per context, with the names of BenchRow in nf/bench.h. */
   bench(options: NativeBenchOptions, onProgress?: (what: string) => void): Promise<readonly string[]>;
   /** Clocks, power and memory of a GPU by CUDA's number, off the engine thread; without one, why. */

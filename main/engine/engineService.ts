@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
 import type { GpuSample, Stage } from '../contract/metrics.ts';
+import { weightsFolder } from '../home.ts';
 import { loadAddon } from './addon.ts';
 import type { Addon, NativeModel, NativeSession } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
@@ -27,7 +28,7 @@ export interface EngineLog {
 export interface EngineServiceOptions {
   /** The folder of a source, or synthetic:NAME as it is; throws NOT_FOUND. Default: sources are folders. */
   readonly resolve?: (source: string) => Promise<string>;
-  /** Where quantised weights are kept; none: nowhere. */
+  /** Where what can be rebuilt is kept, quantised weights of a model above all; none: nowhere. */
   readonly cacheFolder?: string;
   /** For checkpoints of conversations. Default: a sixteenth of the machine's memory. */
   readonly checkpointBytes?: number;
@@ -192,8 +193,11 @@ class NativeEngineService implements EngineService {
       const loaded = await this.#open(request, signal);
       this.#loaded = loaded;
       this.#setStatus({ state: 'ready', model: loaded.model, running: 0, queued: 0 });
-      const { device, format, contextPositions, loadNs } = loaded.model;
-      this.#options.log?.info('model loaded', { device, format, contextPositions, loadMs: Math.round(loadNs / 1e6) });
+      const { device, format, contextPositions, loadNs, weightsFrom } = loaded.model;
+      const loadMs = Math.round(loadNs / 1e6);
+      this.#options.log?.info('model loaded', { device, format, contextPositions, weightsFrom, loadMs });
+      const notice = loaded.native.info.cacheNotice;
+      if (notice !== '') this.#options.log?.info('weight cache', { notice });
       return loaded.model;
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -215,7 +219,8 @@ class NativeEngineService implements EngineService {
     const startedNs = addon.nowNs();
     const source = (await this.#options.resolve?.(request.source)) ?? request.source;
     const plan = planLoad(request, await addon.devices(), weightBytesOf(source));
-    const cacheDir = this.#options.cacheFolder ?? '';
+    const { cacheFolder } = this.#options;
+    const cacheDir = cacheFolder === undefined ? '' : weightsFolder(cacheFolder, source);
     const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, (progress) => {
       if (!signal.aborted) this.#setStatus({ state: 'loading', request, ...progress });
     });
@@ -337,6 +342,7 @@ function describe(request: LoadRequest, source: string, { info }: NativeModel, l
     weightBytes: info.weightBytes,
     stateBytes: info.stateBytes,
     kvBytesPerPosition: info.kvBytesPerPosition,
+    weightsFrom: info.weightsFrom,
     loadNs,
     synthetic: source.startsWith('synthetic:'),
   };

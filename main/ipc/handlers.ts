@@ -61,6 +61,9 @@ export function createHandlers({
     'models.remove': (input) => models.remove(input),
     'models.restore': (input) => models.restore(input),
     'models.forecast': (input) => models.forecast(input),
+    'models.formats': (input) => models.formats(input),
+    'models.makeFormat': (input) => models.makeFormat(input),
+    'models.removeFormat': (input) => models.removeFormat(input),
     'models.checkUpdate': (input) => models.checkUpdate(input),
 
     'hub.test': (input) => hub.test(input),

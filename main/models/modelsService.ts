@@ -9,6 +9,8 @@ import type {
   FormatForecast,
   HubTest,
   InstalledModel,
+  KeptFormat,
+  ModelFormat,
   ModelTask,
   ModelUpdate,
   NetworkRequest,
@@ -31,6 +33,7 @@ import { snapshotPlaces } from './layout.ts';
 import { readModelConfig } from './modelConfig.ts';
 import { ModelStore, placeInLayout } from './modelStore.ts';
 import { ModelTasks } from './modelTasks.ts';
+import type { TaskHandle } from './modelTasks.ts';
 import { canRename, copyModel, folderUnder, removeFiles } from './moveModel.ts';
 import { Network } from './network.ts';
 import type { Fetch } from './network.ts';
@@ -40,6 +43,7 @@ import { emptyLeftovers, RemovedModels } from './removedModels.ts';
 import { RequestLog } from './requestLog.ts';
 import { defaultRetry } from './retry.ts';
 import { verifyModel } from './verify.ts';
+import { WeightCaches } from './weightCaches.ts';
 
 /** What the service needs of the settings; SettingsStore fits. */
 export interface SettingsAccess {
@@ -68,8 +72,17 @@ export interface ModelsServiceOptions {
   readonly hfCache?: string | null;
   /** hashWorker as a file this Node can run, where the app is bundled. */
   readonly hashWorkerFile?: URL | string;
+  /** The engine's, for makeFormat. */
+  readonly makeWeights?: (request: MakeWeights) => Promise<void>;
   readonly transfer?: Partial<TransferOptions>;
   readonly reserveBytes?: number;
+}
+
+/** A request to make the weights of a format and keep them in `cacheDir`. */
+export interface MakeWeights extends TaskHandle {
+  readonly source: string;
+  readonly format: KeptFormat;
+  readonly cacheDir: string;
 }
 
 export const defaultTransfer: TransferOptions = {
@@ -89,6 +102,7 @@ export class ModelsService {
   readonly #store: ModelStore;
   readonly #downloads: Downloads;
   readonly #tasks: ModelTasks;
+  readonly #weights: WeightCaches;
   readonly #removed = new RemovedModels();
   readonly #transfer: TransferOptions;
   readonly #unsubscribe: () => void;
@@ -115,6 +129,7 @@ export class ModelsService {
       () => this.#roots(),
       (parts) => this.#job(parts),
     );
+    this.#weights = new WeightCaches(home.cacheFolder);
     this.#tasks = new ModelTasks((task) => options.onTask?.(task));
     this.#unsubscribe = settings.onChange(({ hub }) => {
       if (hub.offline)
@@ -261,6 +276,7 @@ export class ModelsService {
       if (await canRename(record, root)) {
         await mkdir(path.dirname(folder), { recursive: true });
         await rename(record.folder, folder);
+        await this.#weights.move(record.folder, folder);
       } else {
         const { partBytes } = this.#transfer;
         const checked = await verifyModel(record, {
@@ -275,6 +291,7 @@ export class ModelsService {
         await copyModel(record, checked.files, root, { hasher: this.#hasher, reserveBytes, ...task });
         await this.#store.put({ ...record, files: checked.files, folder, verifiedAt: Date.now() });
         await removeFiles(record.folder, checked.files);
+        await this.#weights.removeAll(record.folder);
         await this.#changed();
         return toInstalled(await this.#store.get(record.id));
       }
@@ -295,7 +312,8 @@ export class ModelsService {
     await this.#removed.put(record);
     await this.#store.forget(modelId);
     await this.#changed();
-    return { freedBytes: record.origin === 'downloaded' ? record.sizeBytes : 0 };
+    const weightBytes = await this.#weights.removeAll(record.folder);
+    return { freedBytes: weightBytes + (record.origin === 'downloaded' ? record.sizeBytes : 0) };
   }
 
   async restore({ modelId }: { readonly modelId: string }): Promise<InstalledModel> {
@@ -309,6 +327,32 @@ export class ModelsService {
   async forecast({ modelId }: { readonly modelId: string }): Promise<readonly FormatForecast[]> {
     const { folder } = await this.#store.get(modelId);
     return this.#forecasts(JSON.parse(await readFile(path.join(folder, 'config.json'), 'utf8')), folder);
+  }
+
+  /** By id, repository or folder. */
+  async formats({ modelId }: { readonly modelId: string }): Promise<readonly ModelFormat[]> {
+    return this.#weights.list(await this.#store.resolve(modelId));
+  }
+
+  /** Converts the weights now rather than at their first use. Throws BUSY, CANCELLED, DISK, OUT_OF_MEMORY. */
+  async makeFormat(input: { readonly modelId: string; readonly format: KeptFormat }): Promise<ModelFormat> {
+    const { modelId, format } = input;
+    const make = this.#options.makeWeights;
+    if (!make) throw new AppError('UNSUPPORTED', 'This program was started without the engine.');
+    const source = await this.#store.resolve(modelId);
+    const cacheDir = this.#weights.folder(source);
+    return this.#tasks.run(modelId, 'makeFormat', async (task) => {
+      await make({ source, format, cacheDir, ...task });
+      return this.#weights.get(source, format);
+    });
+  }
+
+  async removeFormat(input: {
+    readonly modelId: string;
+    readonly format: KeptFormat;
+  }): Promise<{ readonly freedBytes: number }> {
+    const folder = await this.#store.resolve(input.modelId);
+    return { freedBytes: await this.#weights.remove(folder, input.format) };
   }
 
   async checkUpdate({ modelId }: { readonly modelId: string }): Promise<ModelUpdate> {

@@ -72,6 +72,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
   exports.Set("readBandwidth", Napi::Function::New<read_memory_bandwidth>(env, "readBandwidth"));
   exports.Set("loadModel", Napi::Function::New<ModelObject::load>(env, "loadModel"));
+  exports.Set("makeCache", Napi::Function::New<ModelObject::make_cache>(env, "makeCache"));
   exports.Set("bench", Napi::Function::New<bench>(env, "bench"));
   exports.Set("sampleGpu", Napi::Function::New<sample_gpu>(env, "sampleGpu"));
   exports.Set("nowNs", Napi::Function::New<now_ns>(env, "nowNs"));

@@ -172,6 +172,8 @@ Napi::Object to_js(Napi::Env env, const ModelInfo& info) {
   out.Set("weightBytes", number_of(env, info.weight_bytes));
   out.Set("stateBytes", number_of(env, info.state_bytes));
   out.Set("kvBytesPerPosition", number_of(env, info.kv_bytes_per_position));
+  out.Set("weightsFrom", info.from_cache ? "cache" : "source");
+  out.Set("cacheNotice", info.cache_notice);
   return out;
 }
 

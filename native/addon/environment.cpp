@@ -30,12 +30,23 @@ void Environment::close() {
   }
   for (auto& [job, pending] : pending_) job->stop();
   thread_->close();
+  if (aside_) aside_->close();
 }
 
 Napi::Promise Environment::submit(Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback) {
+  return submit_to(*thread_, env, std::move(job), callback);
+}
+
+Napi::Promise Environment::submit_aside(Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback) {
+  if (!aside_) aside_ = std::make_unique<EngineThread>(max_waiting_jobs);
+  return submit_to(*aside_, env, std::move(job), callback);
+}
+
+Napi::Promise Environment::submit_to(EngineThread& thread, Napi::Env env, std::shared_ptr<Job> job,
+                                     const Napi::Value& callback) {
   Job* const key = job.get();
   job->on_wake_ = [this, key] { wake(key); };
-  const bool queued = thread_->try_post([this, job] {
+  const bool queued = thread.try_post([this, job] {
     try {
       job->run();
     } catch (...) {

@@ -25,6 +25,8 @@ class Environment {
   /// Queues the job; the promise settles on the JavaScript thread. `callback` may be undefined. While jobs are under
   /// way they keep the process alive. Throws BUSY when the queue is full.
   Napi::Promise submit(Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback);
+  /// The same for a long job that must not keep answers waiting: on a thread of its own, one after another.
+  Napi::Promise submit_aside(Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback);
 
   /// Shared with the wrapped objects, which may outlive this in any order.
   const std::shared_ptr<EngineThread>& thread() const { return thread_; }
@@ -47,6 +49,7 @@ class Environment {
     bool closed = false;
   };
 
+  Napi::Promise submit_to(EngineThread& thread, Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback);
   static void drain(Napi::Env env, Napi::Function, Environment* self, void*);
   using WakeFunction = Napi::TypedThreadSafeFunction<Environment, void, drain>;
   void wake(Job* job);
@@ -57,6 +60,7 @@ class Environment {
   WakeFunction wake_function_;
   Outbox outbox_;
   std::shared_ptr<EngineThread> thread_;
+  std::unique_ptr<EngineThread> aside_;        // once it was needed
   std::unordered_map<Job*, Pending> pending_;  // JavaScript thread only
 };
 

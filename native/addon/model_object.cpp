@@ -42,11 +42,36 @@ class LoadJob : public Job {
     return Environment::of(env).model_class.New({Napi::External<std::shared_ptr<const Model>>::New(env, &model_)});
   }
 
+ protected:
+  std::shared_ptr<const Model> model_;
+
  private:
   LoadOptions options_;
-  std::shared_ptr<const Model> model_;
   std::mutex mutex_;
   std::optional<LoadProgress> progress_;
+};
+
+/// Loads a model for what the load leaves in the cache, and forgets it.
+class MakeCacheJob : public LoadJob {
+ public:
+  using LoadJob::LoadJob;
+  void run() override {
+    LoadJob::run();
+    const ModelInfo& info = model_->info();
+    is_kept_ = info.is_cached;
+    notice_ = info.cache_notice;
+    model_.reset();
+  }
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("kept", is_kept_);
+    out.Set("notice", notice_);
+    return out;
+  }
+
+ private:
+  bool is_kept_ = false;
+  std::string notice_;
 };
 
 class BandwidthJob : public Job {
@@ -80,6 +105,15 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
     const Fields fields(info[0], "options");
     auto job = std::make_shared<LoadJob>(load_options(fields), StopFlagObject::of(env, fields.value("stop")));
     return Environment::of(env).submit(env, std::move(job), info[1]);
+  });
+}
+
+Napi::Value ModelObject::make_cache(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const Fields fields(info[0], "options");
+    auto job = std::make_shared<MakeCacheJob>(load_options(fields), StopFlagObject::of(env, fields.value("stop")));
+    return Environment::of(env).submit_aside(env, std::move(job), info[1]);
   });
 }
 

@@ -15,6 +15,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   static Napi::Function define(Napi::Env env);
   /// loadModel(options, onProgress?) -> Promise<Model>
   static Napi::Value load(const Napi::CallbackInfo& info);
+  /// makeCache(options, onProgress?) -> Promise<{ kept, notice }>
+  static Napi::Value make_cache(const Napi::CallbackInfo& info);
 
   explicit ModelObject(const Napi::CallbackInfo& info);
   ~ModelObject() override;

@@ -122,6 +122,8 @@ class CpuBackend : public Backend {
     ops_.stamp_classes(on);
   }
   std::int64_t weight_bytes() const override { return weights_.n_bytes; }
+  std::vector<CacheSection> made_weights() const override { return weights_.made(); }
+  std::string arithmetic() const override { return choose_kernels().name; }
   std::string device_name() const override { return cpu_model_name(); }
   int device_index() const override { return 0; }
   int n_threads() const override { return pool_.n_threads(); }

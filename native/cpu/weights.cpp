@@ -5,10 +5,13 @@
 #include <map>
 #include <thread>
 
+#include "backend.h"
+#include "checksum.h"
 #include "float_formats.h"
 #include "pack.h"
 #include "parallel.h"
 #include "quantise.h"
+#include "random.h"
 
 namespace nf::cpu {
 namespace {
@@ -63,11 +66,13 @@ class Weights::Loader {
   }
 
   void fill() {
+    if (find_all()) return;
     weights_.packed_ = Buffer<std::byte>(static_cast<std::size_t>(n_packed_));
     for (const Job& job : jobs_) {
       std::byte* data = weights_.packed_.data() + job.offset;
       job.target->data = data;
       fill_matrix(job, data);
+      weights_.made_.push_back({name_of(job), {data, static_cast<std::size_t>(job.target->bytes())}});
     }
   }
 
@@ -77,6 +82,22 @@ class Weights::Loader {
     CpuMatrix* target;
     std::int64_t offset;
   };
+
+  static std::string name_of(const Job& job) { return job.source->name + "/" + std::to_string(job.source->first_row); }
+
+  /// Takes every place from the cache of an earlier load; false, and nothing taken, when it lacks one.
+  bool find_all() {
+    const WeightCache* cache = plan_.cached.get();
+    if (!cache) return false;
+    std::vector<const std::byte*> found;
+    for (const Job& job : jobs_) {
+      found.push_back(cache->find(name_of(job), static_cast<std::size_t>(job.target->bytes())));
+      if (!found.back()) return false;
+    }
+    for (std::size_t i = 0; i < jobs_.size(); ++i) jobs_[i].target->data = found[i];
+    weights_.mapped_.push_back(plan_.cached);
+    return true;
+  }
 
   /// A bf16 tensor is used where it lies: in the page cache, for a file.
   bool map(const Matrix& source, CpuMatrix& target) {
@@ -189,3 +210,27 @@ Weights::Weights(const ModelPlan& plan, const LoadOptions& options, const StopFl
 }
 
 }  // namespace nf::cpu
+
+namespace nf {
+
+std::string cpu_weight_layout() {
+  // What quantiser and packer make of a fixed matrix: no number to forget when either changes.
+  constexpr int n_rows = 16, n_in = 320;
+  std::vector<float> weights(std::size_t{n_rows} * n_in);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = static_cast<float>(static_cast<std::int64_t>(mix64(i) >> 32) - (std::int64_t{1} << 31)) * 0x1p-31f;
+  }
+  std::uint64_t sum = 0;
+  for (const MatrixFormat format : {MatrixFormat::int8, MatrixFormat::int4}) {
+    const QuantSpec spec = quant_spec(format);
+    std::vector<std::int8_t> codes(weights.size());
+    std::vector<float> scales(static_cast<std::size_t>(n_rows * n_groups(spec, n_in)));
+    quantise_rows(weights.data(), n_rows, n_in, spec, codes.data(), scales.data());
+    std::vector<std::byte> panel(static_cast<std::size_t>(cpu::panel_shape(format, n_in).panel_bytes));
+    cpu::pack_panel(format, n_rows, n_in, codes.data(), scales.data(), panel.data());
+    sum = checksum(panel, sum);
+  }
+  return "panels-" + std::to_string(sum);
+}
+
+}  // namespace nf

@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "model.h"
 #include "nf/engine.h"
+#include "weight_cache.h"
 
 namespace nf::cpu {
 
@@ -29,8 +30,11 @@ struct LayerWeights {
 
 class Weights {
  public:
-  /// Reads, quantises (or finds quantised in options.cache_dir). Throws cancelled, out_of_memory, bad_model.
+  /// Reads and quantises, or takes all of it from the plan's cache. Throws cancelled, out_of_memory, bad_model.
   Weights(const ModelPlan&, const LoadOptions&, const StopFlag&);
+
+  /// What this process made, by name: for the cache of the next load. Empty when the plan's cache had it.
+  std::vector<CacheSection> made() const { return made_; }
 
   std::vector<LayerWeights> layers;
   CpuMatrix head;
@@ -39,6 +43,7 @@ class Weights {
  private:
   class Loader;
   Buffer<std::byte> packed_;                         // what this process made
+  std::vector<CacheSection> made_;                   // the parts of packed_
   std::vector<std::shared_ptr<const void>> mapped_;  // what lies in files
 };
 

@@ -9,6 +9,7 @@
 
 #include "model.h"
 #include "nf/engine.h"
+#include "weight_cache.h"
 
 namespace nf {
 
@@ -87,6 +88,10 @@ class Backend {
   /// Fill Step::class_ns. A backend whose stages run apart from the host leaves them 0 and ignores this.
   virtual void stamp_classes(bool /*on*/) {}
   virtual std::int64_t weight_bytes() const = 0;
+  /// What had to be made from the checkpoint and is worth keeping for the next load. Valid while the backend lives.
+  virtual std::vector<CacheSection> made_weights() const { return {}; }
+  /// Names the arithmetic: states computed under different names differ by rounding.
+  virtual std::string arithmetic() const { return device_name(); }
   virtual std::string device_name() const = 0;
   virtual int device_index() const = 0;
   virtual int n_threads() const = 0;
@@ -99,6 +104,8 @@ class Backend {
 std::unique_ptr<Backend> make_cpu_backend(const ModelPlan&, const LoadOptions&, const StopFlag&);
 /// Throws cuda_unavailable in a build without CUDA (native/src/no_cuda.cpp).
 std::unique_ptr<Backend> make_cuda_backend(const ModelPlan&, const LoadOptions&, const StopFlag&);
+/// Identifies how the CPU backend stores quantised weights: changes with the quantiser and with the layout.
+std::string cpu_weight_layout();
 /// Appends GPUs, or says in `cuda_reason` why there are none.
 void list_cuda_devices(DeviceReport&);
 

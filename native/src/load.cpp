@@ -1,5 +1,7 @@
 // Model::load: plan, backend, and the state behind the memory tokens, computed once.
 #include <algorithm>
+#include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "guard.h"
@@ -41,22 +43,36 @@ void check_host_memory(const Model::Impl& model) {
   }
 }
 
-/// Runs the memory tokens once; every session starts from a copy of the result.
-std::shared_ptr<const Checkpoint::Impl> make_start(Model::Impl& model, const StopFlag& stop) {
+/// To be raised when the model's arithmetic changes by more than rounding: older states are then not found.
+constexpr const char* start_version = "start-1/";
+
+std::string start_name(const Backend& backend, const char* part) {
+  return start_version + backend.arithmetic() + "/" + part;
+}
+
+/// The state behind the memory tokens as an earlier load computed it; false when there is none.
+bool find_start(const Model::Impl& model, Checkpoint::Impl& start, Segment& segment) {
+  const WeightCache* cache = model.plan.cached.get();
+  if (!cache) return false;
+  const std::size_t state_bytes = start.state.size() * sizeof(float);
+  const std::byte* state = cache->find(start_name(*model.backend, "state"), state_bytes);
+  const std::byte* rows = cache->find(start_name(*model.backend, "kv"), segment.rows.size());
+  if (!state || !rows) return false;
+  std::memcpy(start.state.data(), state, state_bytes);
+  std::copy_n(rows, segment.rows.size(), segment.rows.begin());
+  return true;
+}
+
+/// Runs the memory tokens.
+void compute_start(Model::Impl& model, Checkpoint::Impl& start, Segment& segment, const StopFlag& stop) {
   Backend& backend = *model.backend;
   const Config& config = model.plan.config;
-  auto start = std::make_shared<Checkpoint::Impl>();
-  start->model = model.identity;
-  start->position = config.n_memory;
-  start->state.assign(static_cast<std::size_t>(model.layout.n_floats), 0.0f);
-  if (config.n_memory == 0) return start;
-
   struct Slot {
     Backend& backend;
     int index;
     ~Slot() { backend.remove_slot(index); }
   } slot{backend, backend.add_slot(config.n_memory)};
-  backend.load_state(slot.index, start->state);
+  backend.load_state(slot.index, start.state);
   std::vector<Token> ids(static_cast<std::size_t>(config.n_memory));
   for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = config.n_vocab + static_cast<Token>(i);
   const std::size_t chunk = static_cast<std::size_t>(backend.max_rows());
@@ -69,13 +85,81 @@ std::shared_ptr<const Checkpoint::Impl> make_start(Model::Impl& model, const Sto
       model.options.on_progress({LoadPhase::warming, static_cast<std::int64_t>(first + n), config.n_memory});
     }
   }
-  backend.save_state(slot.index, start->state);
+  backend.save_state(slot.index, start.state);
+  backend.read_kv(slot.index, 0, config.n_memory, segment.rows);
+}
+
+/// Where every session begins: behind the memory tokens.
+std::shared_ptr<const Checkpoint::Impl> make_start(Model::Impl& model, const StopFlag& stop) {
+  const int n_memory = model.plan.config.n_memory;
+  auto start = std::make_shared<Checkpoint::Impl>();
+  start->model = model.identity;
+  start->position = n_memory;
+  start->state.assign(static_cast<std::size_t>(model.layout.n_floats), 0.0f);
+  if (n_memory == 0) return start;
   auto segment = std::make_shared<Segment>();
-  segment->n_rows = config.n_memory;
-  segment->rows.resize(static_cast<std::size_t>(config.n_memory * backend.kv_bytes_per_position()));
-  backend.read_kv(slot.index, 0, config.n_memory, segment->rows);
+  segment->n_rows = n_memory;
+  segment->rows.resize(static_cast<std::size_t>(n_memory * model.backend->kv_bytes_per_position()));
+  if (!find_start(model, *start, *segment)) compute_start(model, *start, *segment, stop);
   start->tail = std::move(segment);
   return start;
+}
+
+constexpr const char* head_scale_name = "head_scale";
+
+CacheKey cache_key(const ModelPlan& plan, WeightFormat format) {
+  return {plan.fingerprint, name_of(format), cpu_weight_layout()};
+}
+
+/// Made-up weights are quicker made than read, and float32 is for measuring.
+bool is_cacheable(const LoadOptions& options, const ModelPlan& plan) {
+  return !options.cache_dir.empty() && !plan.fingerprint.empty() && options.format != WeightFormat::f32;
+}
+
+CacheProgress progress_of(const LoadOptions& options, LoadPhase phase) {
+  if (!options.on_progress) return {};
+  return
+      [&options, phase, last = std::chrono::steady_clock::time_point{}](std::int64_t done, std::int64_t total) mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last < std::chrono::milliseconds(50)) return;
+        last = now;
+        options.on_progress({phase, done, total});
+      };
+}
+
+/// The plan with what a cache of an earlier load has of it, or with what takes its place.
+ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::string& notice) {
+  ModelPlan plan = read_plan(options.source);
+  check_options(options, plan.config);
+  check_stop(stop);
+  if (is_cacheable(options, plan)) {
+    plan.cached =
+        WeightCache::open(weight_cache_file(options.cache_dir, options.format), cache_key(plan, options.format), stop,
+                          progress_of(options, LoadPhase::reading), notice);
+  }
+  const std::size_t n = plan.config.head_row_norm ? static_cast<std::size_t>(plan.head.n_out) : 0;
+  const std::byte* kept = plan.cached ? plan.cached->find(head_scale_name, n * sizeof(float)) : nullptr;
+  if (kept) {
+    plan.head_scale.resize(n);
+    std::memcpy(plan.head_scale.data(), kept, n * sizeof(float));
+  } else {
+    plan.head_scale = head_scale_of(plan);
+  }
+  return plan;
+}
+
+/// Keeps what this load computed. Returns why it could not, if so.
+std::string keep(const Model::Impl& model, const StopFlag& stop) {
+  std::vector<CacheSection> sections = model.backend->made_weights();
+  const auto add = [&](const std::string& name, const auto& values) {
+    sections.push_back({name, std::as_bytes(std::span(values.data(), values.size()))});
+  };
+  add(head_scale_name, model.plan.head_scale);
+  add(start_name(*model.backend, "state"), model.start->state);
+  if (model.start->tail) add(start_name(*model.backend, "kv"), model.start->tail->rows);
+  return write_weight_cache(weight_cache_file(model.options.cache_dir, model.options.format),
+                            cache_key(model.plan, model.options.format), sections, stop,
+                            progress_of(model.options, LoadPhase::saving));
 }
 
 ModelInfo make_info(const Model::Impl& model) {
@@ -99,6 +183,7 @@ ModelInfo make_info(const Model::Impl& model) {
   info.weight_bytes = backend.weight_bytes();
   info.state_bytes = model.layout.n_floats * static_cast<std::int64_t>(sizeof(float));
   info.kv_bytes_per_position = backend.kv_bytes_per_position();
+  info.from_cache = model.plan.cached != nullptr && backend.made_weights().empty();
   return info;
 }
 
@@ -107,14 +192,24 @@ ModelInfo make_info(const Model::Impl& model) {
 std::shared_ptr<const Model> Model::load(const LoadOptions& options, const StopFlag& stop) {
   return guarded([&] {
     check_stop(stop);
-    auto impl = std::make_unique<Impl>(options);
-    check_options(options, impl->plan.config);
+    std::string notice;
+    ModelPlan plan = open_plan(options, stop, notice);
+    auto impl = std::make_unique<Impl>(options, std::move(plan));
     check_stop(stop);
     if (options.device == Device::cpu) check_host_memory(*impl);
     auto backend = options.device == Device::cpu ? make_cpu_backend(impl->plan, impl->options, stop)
                                                  : make_cuda_backend(impl->plan, impl->options, stop);
     check_stop(stop);
-    return assemble_model(std::move(impl), std::move(backend), stop);
+    auto model = assemble_model(std::move(impl), std::move(backend), stop);
+    Impl& loaded = model->impl();
+    loaded.info.is_cached = loaded.info.from_cache;
+    if (options.device == Device::cpu && !loaded.info.from_cache && is_cacheable(options, loaded.plan)) {
+      const std::string problem = keep(loaded, stop);
+      loaded.info.is_cached = problem.empty();
+      if (!problem.empty()) notice = problem;
+    }
+    loaded.info.cache_notice = std::move(notice);
+    return model;
   });
 }
 

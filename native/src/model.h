@@ -107,6 +107,8 @@ class TensorSource {
   virtual std::string fingerprint() const = 0;
 };
 
+class WeightCache;
+
 struct ModelPlan {
   Config config;
   std::shared_ptr<const TensorSource> source;
@@ -119,6 +121,9 @@ struct ModelPlan {
   std::int64_t n_parameters = 0;
 
   int n_delta_layers = 0, n_mamba_layers = 0, n_attention_layers = 0;
+
+  std::string fingerprint;                    // of configuration and tensors, for caches; empty: made up, keep nothing
+  std::shared_ptr<const WeightCache> cached;  // of an earlier load in the format at hand; null: none
 
   /// float32 copy of rows of a matrix, [n_rows, n_in].
   void read_rows(const Matrix&, int first_row, int n_rows, float* out) const;
@@ -141,6 +146,10 @@ struct StateLayout {
 /// Reads config.json (and generation_config.json) and checks every tensor's presence and shape.
 /// `source_name` as in LoadOptions::source. Throws bad_model, unsupported.
 ModelPlan make_plan(const std::string& source_name);
+/// make_plan() but for head_scale, which takes a pass over the whole head.
+ModelPlan read_plan(const std::string& source_name);
+/// 1 / |row| of the unquantised head; empty when the configuration wants none.
+std::vector<float> head_scale_of(const ModelPlan&);
 
 /// The stored form of a matrix under a format.
 enum class MatrixFormat { f32, bf16, int8, int4 };

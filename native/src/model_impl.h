@@ -11,8 +11,9 @@
 namespace nf {
 
 struct Model::Impl {
-  explicit Impl(LoadOptions load_options)
-      : options(std::move(load_options)), plan(make_plan(options.source)), layout(plan) {}
+  explicit Impl(LoadOptions load_options) : Impl(load_options, make_plan(load_options.source)) {}
+  Impl(LoadOptions load_options, ModelPlan model_plan)
+      : options(std::move(load_options)), plan(std::move(model_plan)), layout(plan) {}
 
   const LoadOptions options;
   const ModelPlan plan;
@@ -25,7 +26,8 @@ struct Model::Impl {
   std::shared_ptr<const Checkpoint::Impl> start;  // behind the memory tokens; where every session begins
 };
 
-/// Gives a model its backend and computes the state behind the memory tokens. The last step of Model::load().
+/// Gives a model its backend and the state behind the memory tokens. The last step of Model::load() before what was
+/// computed is kept.
 std::shared_ptr<const Model> assemble_model(std::unique_ptr<Model::Impl>, std::unique_ptr<Backend>, const StopFlag&);
 
 /// The stages of a decode step: see Model::stages().

@@ -35,6 +35,7 @@ const char* name_of(LoadPhase phase) noexcept {
     case LoadPhase::quantising: return "quantising";
     case LoadPhase::uploading: return "uploading";
     case LoadPhase::warming: return "warming";
+    case LoadPhase::saving: return "saving";
   }
   return "";
 }

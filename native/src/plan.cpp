@@ -1,5 +1,7 @@
 #include <cmath>
+#include <cstdio>
 
+#include "checksum.h"
 #include "config.h"
 #include "float_formats.h"
 #include "mapped_file.h"
@@ -131,27 +133,13 @@ class PlanBuilder {
   const std::string& where_;
 };
 
-/// 1 / |row| of the unquantised head. A row of zeros (a padded vocabulary) keeps its logit of 0.
-std::vector<float> head_scale_of(const ModelPlan& plan) {
-  const std::int64_t n_in = plan.head.n_in;
-  std::vector<float> scale(static_cast<std::size_t>(plan.head.n_out));
-  parallel_pieces(plan.head.n_out, 64, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> row(static_cast<std::size_t>(n_in));
-    for (std::int64_t r = begin; r < end; ++r) {
-      plan.read_rows(plan.head, static_cast<int>(r), 1, row.data());
-      // Eight double sums: no dependence on one adder's latency, and exact enough for any row length.
-      double sums[8] = {};
-      std::int64_t i = 0;
-      for (; i + 8 <= n_in; i += 8) {
-        for (int k = 0; k < 8; ++k) sums[k] += static_cast<double>(row[i + k]) * row[i + k];
-      }
-      for (; i < n_in; ++i) sums[0] += static_cast<double>(row[i]) * row[i];
-      double sum = 0;
-      for (const double part : sums) sum += part;
-      scale[static_cast<std::size_t>(r)] = sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 1.0f;
-    }
-  });
-  return scale;
+/// 128 bits in hexadecimal.
+std::string fingerprint_of(const std::string& text) {
+  const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+  char digits[33];
+  std::snprintf(digits, sizeof(digits), "%016llx%016llx", static_cast<unsigned long long>(checksum(bytes, 1)),
+                static_cast<unsigned long long>(checksum(bytes, 2)));
+  return digits;
 }
 
 ModelPlan build(Config config, std::shared_ptr<const TensorSource> source, const std::string& where) {
@@ -176,7 +164,6 @@ ModelPlan build(Config config, std::shared_ptr<const TensorSource> source, const
     plan.layers.push_back(std::move(layer));
   }
   for (const TensorSpec& spec : tensor_list(c)) plan.n_parameters += count_of(spec.shape);
-  if (c.head_row_norm) plan.head_scale = head_scale_of(plan);
   return plan;
 }
 
@@ -189,6 +176,30 @@ void TensorSource::read_floats(const std::string& name, std::int64_t first, std:
 void ModelPlan::read_rows(const Matrix& matrix, int first_row, int n_rows, float* out) const {
   const std::int64_t first = static_cast<std::int64_t>(matrix.first_row + first_row) * matrix.n_in;
   source->read_floats(matrix.name, first, static_cast<std::int64_t>(n_rows) * matrix.n_in, out);
+}
+
+/// A row of zeros (a padded vocabulary) keeps its logit of 0.
+std::vector<float> head_scale_of(const ModelPlan& plan) {
+  if (!plan.config.head_row_norm) return {};
+  const std::int64_t n_in = plan.head.n_in;
+  std::vector<float> scale(static_cast<std::size_t>(plan.head.n_out));
+  parallel_pieces(plan.head.n_out, 64, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> row(static_cast<std::size_t>(n_in));
+    for (std::int64_t r = begin; r < end; ++r) {
+      plan.read_rows(plan.head, static_cast<int>(r), 1, row.data());
+      // Eight double sums: no dependence on one adder's latency, and exact enough for any row length.
+      double sums[8] = {};
+      std::int64_t i = 0;
+      for (; i + 8 <= n_in; i += 8) {
+        for (int k = 0; k < 8; ++k) sums[k] += static_cast<double>(row[i + k]) * row[i + k];
+      }
+      for (; i < n_in; ++i) sums[0] += static_cast<double>(row[i]) * row[i];
+      double sum = 0;
+      for (const double part : sums) sum += part;
+      scale[static_cast<std::size_t>(r)] = sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 1.0f;
+    }
+  });
+  return scale;
 }
 
 StateLayout::StateLayout(const ModelPlan& plan) {
@@ -212,6 +223,12 @@ StateLayout::StateLayout(const ModelPlan& plan) {
 }
 
 ModelPlan make_plan(const std::string& source_name) {
+  ModelPlan plan = read_plan(source_name);
+  plan.head_scale = head_scale_of(plan);
+  return plan;
+}
+
+ModelPlan read_plan(const std::string& source_name) {
   if (is_synthetic(source_name)) {
     SyntheticModel model = make_synthetic(source_name);
     return build(std::move(model.config), std::move(model.source), source_name);
@@ -219,11 +236,14 @@ ModelPlan make_plan(const std::string& source_name) {
   const std::filesystem::path dir = path_of_utf8(source_name);
   const std::filesystem::path generation = dir / "generation_config.json";
   std::error_code error;
+  const std::string config_text = read_text_file(dir / "config.json", max_config_bytes);
   Config config = parse_config(
-      read_text_file(dir / "config.json", max_config_bytes),
+      config_text,
       std::filesystem::exists(generation, error) ? read_text_file(generation, max_config_bytes) : std::string(),
       utf8_of_path(dir / "config.json"));
-  return build(std::move(config), open_checkpoint(dir), utf8_of_path(dir));
+  ModelPlan plan = build(std::move(config), open_checkpoint(dir), utf8_of_path(dir));
+  plan.fingerprint = fingerprint_of(config_text + '\0' + plan.source->fingerprint());
+  return plan;
 }
 
 }  // namespace nf

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "checksum.h"
 #include "json.h"
 
 namespace nf {
@@ -164,7 +165,7 @@ class CheckpointDirectory : public TensorSource {
     std::error_code error;
     const auto time = std::filesystem::last_write_time(path, error).time_since_epoch().count();
     fingerprint_ += utf8_of_path(path.filename()) + ' ' + std::to_string(std::filesystem::file_size(path)) + ' ' +
-                    std::to_string(time) + '\n';
+                    std::to_string(time) + ' ' + std::to_string(checksum(file->header_bytes())) + '\n';
     return file;
   }
 
@@ -243,6 +244,12 @@ const SafetensorsEntry& SafetensorsFile::entry(const std::string& name) const {
 
 std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
   return file_.bytes().subspan(entry.offset, entry.n_bytes);
+}
+
+std::span<const std::byte> SafetensorsFile::header_bytes() const noexcept {
+  std::size_t data_start = file_.bytes().size();
+  for (const auto& [name, entry] : header_.tensors) data_start = std::min(data_start, entry.offset);
+  return file_.bytes().first(data_start);
 }
 
 std::shared_ptr<const TensorSource> open_checkpoint(const std::filesystem::path& dir) {

@@ -30,6 +30,7 @@ export const scriptedModel: LoadedModel = {
   stateBytes: 1,
   kvBytesPerPosition: 1,
   loadNs: 1,
+  weightsFrom: 'source',
   synthetic: true,
 };
 

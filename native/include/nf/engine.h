@@ -75,7 +75,7 @@ struct DeviceReport {
 /// Never throws because a driver is missing or broken: that is what cuda_reason says. Creates no CUDA context.
 DeviceReport list_devices();
 
-enum class LoadPhase { reading, quantising, uploading, warming };
+enum class LoadPhase { reading, quantising, uploading, warming, saving };
 struct LoadProgress {
   LoadPhase phase;
   std::int64_t done, total;  // bytes
@@ -92,7 +92,7 @@ struct LoadOptions {
   WeightFormat format = WeightFormat::bf16;
   int max_positions = 4096;         // the context that memory is checked for; sessions may ask for less
   bool use_graph = true;            // CUDA: decode through a CUDA graph
-  std::filesystem::path cache_dir;  // where quantised weights are kept; empty: not kept
+  std::filesystem::path cache_dir;  // where what a load computes is kept for the next one; empty: nowhere
   std::function<void(const LoadProgress&)> on_progress;  // called on the loading thread, at most ~20 times a second
 };
 
@@ -112,6 +112,9 @@ struct ModelInfo {
   std::int64_t weight_bytes = 0;  // resident, in the chosen format
   std::int64_t state_bytes = 0;   // recurrent state of one sequence
   std::int64_t kv_bytes_per_position = 0;
+  bool from_cache = false;   // of an earlier load, in LoadOptions::cache_dir: nothing had to be quantised
+  bool is_cached = false;    // the next load will find a cache
+  std::string cache_notice;  // why the cache was not used or could not be kept, in a sentence; mostly empty
 };
 
 enum class StageClass { embed, deltanet, mamba2, attention, ffn, head, sampling };

@@ -67,6 +67,7 @@ const model: LoadedModel = {
   stateBytes: 41_000_000,
   kvBytesPerPosition: 8192,
   loadNs: 1_840_000_000,
+  weightsFrom: 'source',
   synthetic: false,
 };
 

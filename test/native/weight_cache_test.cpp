@@ -1,0 +1,189 @@
+// What a load keeps for the next one: used when it is whole, made anew when it is not.
+#include "weight_cache.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "checkpoint_writer.h"
+#include "checksum.h"
+#include "durable_file.h"
+#include "nf/engine.h"
+#include "support/check.h"
+#include "support/paths.h"
+
+namespace nf::test {
+namespace {
+
+const StopFlag never{false};
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A small model on disk and a place for its cache.
+struct Library {
+  ScratchDir dir;
+  std::filesystem::path model = dir.path() / "model", cache = dir.path() / "cache";
+  std::filesystem::path file = cache / "int4.nfweights";
+  Library() { write_checkpoint(model, small_config(), 7); }
+
+  std::shared_ptr<const Model> load(WeightFormat format = WeightFormat::int4) const {
+    LoadOptions options;
+    options.source = model.string();
+    options.format = format;
+    options.max_positions = 64;
+    options.cache_dir = cache;
+    return Model::load(options, never);
+  }
+};
+
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model) {
+  Session session(model, 64);
+  const Token tokens[] = {3, 1, 4, 1, 5, 9, 2, 6};
+  session.prefill(tokens, never);
+  const auto row = session.logits();
+  return {row.begin(), row.end()};
+}
+
+/// The next load must not trust the file, must say why, must answer the same, and must leave a whole file behind.
+void check_rebuilt(const Library& library, const std::vector<float>& expected, const std::string& reason) {
+  const auto rebuilt = library.load();
+  CHECK(!rebuilt->info().from_cache);
+  CHECK(rebuilt->info().cache_notice.find(reason) != std::string::npos);
+  CHECK(logits_of(rebuilt) == expected);
+  CHECK(library.load()->info().from_cache);
+}
+
+}  // namespace
+
+TEST("the checksum is XXH64") {
+  CHECK_EQ(checksum({}), 0xEF46DB3751D8E999u);
+  CHECK_EQ(checksum(bytes_of("abc")), 0x44BC2CF5AD770999u);
+  CHECK_EQ(checksum(bytes_of("Nobody inspects the spammish repetition")), 0xFBCEA83C8A378BF1u);
+}
+
+TEST("a second load takes its weights from the cache and answers the same") {
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8, WeightFormat::mixed, WeightFormat::int4}) {
+    const Library library;
+    const auto made = library.load(format);
+    CHECK(!made->info().from_cache);
+    CHECK_EQ(made->info().cache_notice, "");
+    const auto found = library.load(format);
+    CHECK(found->info().from_cache);
+    CHECK_EQ(found->info().cache_notice, "");
+    CHECK_EQ(found->info().weight_bytes, made->info().weight_bytes);
+    CHECK(logits_of(found) == logits_of(made));
+    CHECK(!std::filesystem::exists(library.file.string() + ".part"));
+  }
+}
+
+TEST("made-up weights and float32 are not kept") {
+  const Library library;
+  library.load(WeightFormat::f32);
+  LoadOptions options;
+  options.source = "synthetic:tiny";
+  options.format = WeightFormat::int4;
+  options.cache_dir = library.cache;
+  Model::load(options, never);
+  CHECK(!std::filesystem::exists(library.cache));
+}
+
+TEST("one wrong byte anywhere in a cache is found, and the cache made anew") {
+  const Library library;
+  const auto expected = logits_of(library.load());
+  const std::string whole = contents(library.file);
+  const CacheTable table = parse_weight_cache(bytes_of(whole), "a cache");
+  REQUIRE(table.sections.size() > 10);
+  std::vector<std::size_t> places{0, 9, 17, 40, 60, whole.size() - 1, whole.size() - 40};  // head and table
+  for (const auto& section : table.sections) {
+    if (section.n_bytes > 0) places.push_back(section.offset), places.push_back(section.offset + section.n_bytes - 1);
+  }
+  for (const std::size_t place : places) {
+    std::string damaged = whole;
+    damaged[place] = static_cast<char>(damaged[place] ^ 0x10);
+    write_text(library.file, damaged);
+    check_rebuilt(library, expected, "made anew");
+  }
+}
+
+TEST("a cache that was cut short is made anew") {
+  const Library library;
+  const auto expected = logits_of(library.load());
+  const std::string whole = contents(library.file);
+  for (const std::size_t n : {std::size_t{0}, std::size_t{10}, std::size_t{64}, std::size_t{5000}, whole.size() - 1}) {
+    write_text(library.file, whole.substr(0, n));
+    check_rebuilt(library, expected, "made anew");
+  }
+}
+
+TEST("a cache of other weights, another configuration or another format is not used") {
+  const Library library;
+  library.load();
+  write_checkpoint(library.model, small_config(), 8);
+  const Library fresh;
+  write_checkpoint(fresh.model, small_config(), 8);
+  check_rebuilt(library, logits_of(fresh.load()), "have changed");
+
+  write_text(library.model / "config.json", small_config({{"max_position_embeddings", "256"}}));
+  CHECK(!library.load()->info().from_cache);
+
+  library.load(WeightFormat::int8);
+  std::filesystem::copy_file(library.cache / "int8.nfweights", library.file,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto rebuilt = library.load();
+  CHECK(!rebuilt->info().from_cache);
+  CHECK(rebuilt->info().cache_notice.find("another version") != std::string::npos);
+}
+
+TEST("a kill in the middle of writing leaves nothing that is trusted") {
+  const Library library;
+  const auto expected = logits_of(library.load());
+  const std::string whole = contents(library.file);
+  std::filesystem::remove(library.file);
+  write_text(library.file.string() + ".part", whole.substr(0, whole.size() / 2));
+  const auto rebuilt = library.load();
+  CHECK(!rebuilt->info().from_cache);
+  CHECK(logits_of(rebuilt) == expected);
+  CHECK(contents(library.file) == whole);
+  CHECK(!std::filesystem::exists(library.file.string() + ".part"));
+}
+
+TEST("a cache that cannot be written is a notice, not a failure") {
+  const Library library;
+  write_text(library.cache, "a file where the folder should be");
+  const auto model = library.load();
+  CHECK(!model->info().from_cache);
+  CHECK(model->info().cache_notice.find("could not be written") != std::string::npos);
+  CHECK(!logits_of(model).empty());
+}
+
+TEST("two processes do not write one cache at the same time") {
+  const Library library;
+  std::filesystem::create_directories(library.cache);
+  {
+    DurableFile other(library.file);
+    CHECK(library.load()->info().cache_notice.find("could not be written") != std::string::npos);
+  }
+  CHECK(!std::filesystem::exists(library.file));
+  CHECK_EQ(library.load()->info().cache_notice, "");
+  CHECK(library.load()->info().from_cache);
+}
+
+TEST("a load that is cancelled while it saves keeps no file") {
+  const Library library;
+  StopFlag stop{false};
+  const std::vector<std::byte> weights(1 << 20);
+  const auto cancel = [&](std::int64_t, std::int64_t) { stop = true; };
+  const CacheKey key{"s", "int4", "l"};
+  CHECK_THROWS(write_weight_cache(library.file, key, {{"a", weights}, {"b", weights}}, stop, cancel),
+               ErrorCode::cancelled, "cancelled");
+  CHECK(std::filesystem::is_empty(library.cache));
+}
+
+}  // namespace nf::test
