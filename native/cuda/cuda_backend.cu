@@ -5,6 +5,7 @@
 
 #include "cuda_backend.h"
 #include "devices.h"
+#include "read_bandwidth.h"
 
 namespace nf::cuda {
 namespace {
@@ -40,6 +41,18 @@ void check_sizes(const ModelPlan& plan) {
   if (plan.n_mamba_layers > 0) need(c.mamba_inner, 4, "the Mamba2 inner width");
   if (plan.n_attention_layers > 0) need(c.n_heads * c.v_dim, 4, "the attention output width");
 }
+
+/// Sends the stages to the resident kernel while it lives.
+class ResidentScope {
+ public:
+  ResidentScope(CudaOps& ops, Resident* resident) : ops_(ops) { ops_.set_resident(resident); }
+  ~ResidentScope() { ops_.set_resident(nullptr); }
+  ResidentScope(const ResidentScope&) = delete;
+  ResidentScope& operator=(const ResidentScope&) = delete;
+
+ private:
+  CudaOps& ops_;
+};
 
 /// Nothing but the largest logit matters.
 bool is_plain_greedy(const Sampling& s) {
@@ -78,6 +91,9 @@ CudaBackend::CudaBackend(const ModelPlan& plan, const LoadOptions& options, cons
   weights_ = std::make_unique<Weights>(plan, options, stop);
   ops_ = std::make_unique<CudaOps>(plan, *weights_, device_, *stream_, f32_, max_rows_);
   ops_->head_of_batch = [this] { head_of_batch(); };
+  if (Resident::serves(plan.config, device_, f32_)) {
+    resident_ = std::make_unique<Resident>(plan.config, device_, options.format, *stream_);
+  }
   slots_ = std::make_unique<Slots>(plan, ops_->states(), f32_, *stream_);
   slices_ = DeviceBuffer<DeviceSlice>(max_rows_);
   row_slices_ = DeviceBuffer<DeviceSlice>(logits_rows);
@@ -206,6 +222,8 @@ void CudaBackend::head_of_batch() {
 void CudaBackend::forward(const Batch& b, const StopFlag& stop, Tap* tap) {
   guarded([&] {
     place(b);
+    const bool is_step = ops_->batch.n_rows == 1 && ops_->batch.n_single == 1;  // the same arithmetic as in decode()
+    const ResidentScope scope(*ops_, is_step ? resident_.get() : nullptr);
     if (ops_->tracing) ops_->begin_trace();
     try {
       nf::forward(plan_, *ops_, b, stop, tap);
@@ -239,13 +257,28 @@ std::span<const float> CudaBackend::logits() {
   });
 }
 
+/// The stages of a step, to wherever they go.
+void CudaBackend::put_step() {
+  nf::forward(plan_, *ops_, Batch{}, never_);
+  if (choosing_) choose(true);
+}
+
+const Program& CudaBackend::step_program() {
+  Program& program = choosing_ ? greedy_step_program_ : step_program_;
+  if (program.n_stages > 0) return program;
+  const ResidentScope scope(*ops_, resident_.get());
+  resident_->begin_list();
+  put_step();
+  program = resident_->end_list();
+  return program;
+}
+
 /// Records one decode step of slot slices_[0] as a graph. Everything that changes between steps is in device memory.
 void CudaBackend::capture() {
   cudaGraph_t graph = nullptr;
   CUDA_CHECK(cudaStreamBeginCapture(*stream_, cudaStreamCaptureModeThreadLocal));
   try {
-    nf::forward(plan_, *ops_, Batch{}, never_);
-    if (choosing_) choose(true);
+    put_step();
   } catch (...) {
     (void)cudaStreamEndCapture(*stream_, &graph);
     if (graph) (void)cudaGraphDestroy(graph);
@@ -269,12 +302,15 @@ void CudaBackend::step(int slot, int position, Token token) {
 
 /// Launches the step that slices_[0] and tokens_[0] describe, with the choice behind it when choosing_.
 void CudaBackend::launch_step() {
-  if (use_graph_ && !ops_->tracing) {
+  const bool at_once = use_graph_ && !ops_->tracing;
+  if (at_once && resident_) return resident_->run(step_program(), 1);
+  if (at_once) {
     GraphExec& graph = choosing_ ? greedy_step_graph_ : step_graph_;
     if (!graph) capture();
     CUDA_CHECK(cudaGraphLaunch(graph, *stream_));
     return;
   }
+  const ResidentScope scope(*ops_, resident_.get());
   if (ops_->tracing) ops_->begin_trace();
   nf::forward(plan_, *ops_, Batch{}, never_);
   if (ops_->tracing) ops_->end_trace();
@@ -386,9 +422,15 @@ std::size_t CudaBackend::decode(int slot, int position, Token pending, const Sam
   });
 }
 
+double CudaBackend::measure_read_bandwidth() {
+  return guarded([&] { return read_bandwidth(device_); });
+}
+
 void CudaBackend::set_logits(int slot, std::span<const float> logits) {
   guarded([&] {
-    CUDA_CHECK(cudaMemcpy((*slots_)[slot].logits.data(), logits.data(), logits.size_bytes(), cudaMemcpyHostToDevice));
+    CUDA_CHECK(cudaMemcpyAsync((*slots_)[slot].logits.data(), logits.data(), logits.size_bytes(),
+                               cudaMemcpyHostToDevice, *stream_));
+    stream_->wait();
   });
 }
 

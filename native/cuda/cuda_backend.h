@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "ops.h"
+#include "resident.h"
 #include "sampler.h"
 #include "slots.h"
 
@@ -39,6 +40,7 @@ class CudaBackend final : public Backend {
   std::string device_name() const override { return name_; }
   int device_index() const override { return device_.index; }
   int n_threads() const override { return 0; }
+  double measure_read_bandwidth() override;
 
  private:
   /// A wanted row of logits: in the slot's buffer, or already on the host.
@@ -56,6 +58,8 @@ class CudaBackend final : public Backend {
   void place(const Batch&);
   void head_of_batch();
   void capture();
+  void put_step();
+  const Program& step_program();
   void step(int slot, int position, Token token);
   void launch_step();
   void choose(bool advance);
@@ -73,6 +77,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Weights> weights_;
   std::unique_ptr<CudaOps> ops_;
+  std::unique_ptr<Resident> resident_;  // null where it cannot run; then steps are a graph of kernels
   std::unique_ptr<Slots> slots_;
   DeviceBuffer<DeviceSlice> slices_, row_slices_;
   DeviceBuffer<int> tokens_;
@@ -82,9 +87,10 @@ class CudaBackend final : public Backend {
   PinnedBuffer<float> host_row_;
   std::vector<Wanted> wanted_;
   std::vector<float> logits_;
-  GraphExec step_graph_;         // one step
-  GraphExec greedy_step_graph_;  // one step and the choice behind it
-  bool choosing_ = false;        // capture() and launch_step() put the choice behind the step
+  // One step, and one step with the choice behind it.
+  GraphExec step_graph_, greedy_step_graph_;
+  Program step_program_, greedy_step_program_;
+  bool choosing_ = false;  // capture() and launch_step() put the choice behind the step
   DeviceBuffer<float> greedy_partials_;
   DeviceBuffer<int> greedy_counters_;
   PinnedBuffer<GreedyChoice> choices_;

@@ -15,11 +15,14 @@ struct DeviceFacts {
   int shared_bytes_per_multiprocessor = 0;
 };
 
+class Resident;
+
 /// Where and how a stage is launched.
 struct LaunchContext {
   cudaStream_t stream = nullptr;
   bool overlap = false;  // programmatic dependent launch: sm_90 and newer
   const DeviceFacts* device = nullptr;
+  Resident* resident = nullptr;  // stages of a single row go to the resident kernel instead
 };
 
 template <class... Parameters, class... Arguments>

@@ -1,9 +1,8 @@
 // y = W f(x) for one to four rows of x: the bulk of a decode step.
 #include <algorithm>
 
-#include "codes.cuh"
-#include "device_code.cuh"
-#include "stages.h"
+#include "matvec.cuh"
+#include "resident.h"
 
 namespace nf::cuda {
 namespace {
@@ -13,7 +12,6 @@ constexpr int n_teams = 1;   // sets of warps that take tiles in turn; two were 
 constexpr int n_warps = n_slices * n_teams, n_threads = n_warps * 32;
 constexpr int max_rows = 4;  // of x in one pass: with two bf16 parts each they fill the 8 rows of a fragment
 constexpr int tiles_per_flush = 16;
-constexpr int row_pad_bytes = 64;  // between rows of x in shared memory: keeps fragment reads free of bank conflicts
 
 template <MatrixFormat F>
 struct Ring {
@@ -23,39 +21,11 @@ struct Ring {
   static constexpr int bytes = n_warps * n_stages * stage_bytes;
 };
 
-struct MatvecArguments {
-  const float* x;
-  int k, n_rows;
-  Prologue prologue;
-  const float* norm;
-  float eps;
-  int head_dim;
-  const std::byte* main;
-  const std::byte* kept;
-  int main_tiles, kept_tiles, main_blocks;
-  Epilogue epilogue;
-  float* y;
-  int y_stride;
-  const DeviceSlice* slices;
-  const float* head_scale;
-  int n_valid;
-};
-
 /// What the block keeps in shared memory besides the ring and x.
 struct Shared {
   float partial[tiles_per_flush][n_slices][max_rows][tile_rows];
   float squares[n_warps][max_rows];
   std::uint64_t barriers[n_warps][8];
-};
-
-/// The block's share of a stack: groups of `group` tiles, dealt out in turn.
-struct Share {
-  int first, stride, group, n_tiles;
-  __device__ int count() const {
-    const int n_groups = n_tiles / group;
-    return first < n_groups ? (n_groups - first + stride - 1) / stride * group : 0;
-  }
-  __device__ int tile(int i) const { return (first + i / group * stride) * group + i % group; }
 };
 
 /// The stream of stages that one warp reads: for each of its tiles the same slice of units.
@@ -198,15 +168,6 @@ __device__ __forceinline__ void add_unit(const std::byte* unit, const std::byte*
   }
 }
 
-__device__ void store_parts(std::byte* x_rows, int row_bytes, int row, int index, float4 v) {
-  const std::uint32_t high0 = pack_bf16(v.x, v.y), high1 = pack_bf16(v.z, v.w);
-  const std::uint32_t low0 = pack_bf16(v.x - low_bf16(high0), v.y - high_bf16(high0));
-  const std::uint32_t low1 = pack_bf16(v.z - low_bf16(high1), v.w - high_bf16(high1));
-  std::byte* place = x_rows + 2 * row * row_bytes + index * 8;
-  *reinterpret_cast<uint2*>(place) = make_uint2(high0, high1);
-  *reinterpret_cast<uint2*>(place + row_bytes) = make_uint2(low0, low1);
-}
-
 /// Writes x as two bf16 parts (high, then what is left: 16 bits of mantissa together), multiplied by the norm weights,
 /// and the sums of squares that the epilogue needs.
 __device__ void load_x(const MatvecArguments& a, std::byte* x_rows, int row_bytes, Shared& shared) {
@@ -298,7 +259,7 @@ __device__ void run(const MatvecArguments& a, const std::byte* data, const Share
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   std::byte* ring = memory + (sizeof(Shared) + 127) / 128 * 128;
   std::byte* x_rows = ring + Ring<F>::bytes;
-  const int row_bytes = padded(a.k, unit_columns) * 2 + row_pad_bytes;
+  const int row_bytes = x_row_bytes(a.k);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   static_assert(Ring<F>::n_stages <= 8);
   WeightStream<F> stream(data, share, a.k, ring + warp * Ring<F>::n_stages * Ring<F>::stage_bytes,
@@ -421,16 +382,7 @@ __global__ void __launch_bounds__(tile_rows * 32) matvec_f32_kernel(MatvecArgume
 template <MatrixFormat F>
 int shared_bytes(int k, int n_rows) {
   const int ring = F == MatrixFormat::bf16 ? Ring<F>::bytes : std::max(Ring<F>::bytes, Ring<MatrixFormat::bf16>::bytes);
-  return (static_cast<int>(sizeof(Shared)) + 127) / 128 * 128 + ring +
-         2 * n_rows * (padded(k, unit_columns) * 2 + row_pad_bytes);
-}
-
-/// Blocks for the rows kept apart, so that no block of either kind has much more to read than the others.
-int kept_blocks(const StageWeights& w, int n_blocks) {
-  if (w.kept.n_tiles == 0) return 0;
-  const double per_block = static_cast<double>(w.main.bytes() + w.kept.bytes()) / n_blocks;
-  const int n = static_cast<int>(static_cast<double>(w.kept.bytes()) / per_block + 0.999);
-  return std::clamp(n, 1, std::min(w.kept.n_tiles, n_blocks - 1));
+  return (static_cast<int>(sizeof(Shared)) + 127) / 128 * 128 + ring + 2 * n_rows * x_row_bytes(k);
 }
 
 template <MatrixFormat F>
@@ -458,7 +410,9 @@ void matvec(const LaunchContext& context, const MatvecCall& call) {
   const StageWeights& w = *call.weights;
   MatvecArguments a{call.x,        call.k,      call.n_rows,   call.prologue,  call.norm,       call.eps,
                     call.head_dim, w.main.data, w.kept.data,   w.main.n_tiles, w.kept.n_tiles,  0,
-                    call.epilogue, call.y,      call.y_stride, call.slices,    call.head_scale, call.n_valid};
+                    call.epilogue, call.y,      call.y_stride, call.slices,    call.head_scale, call.n_valid,
+                    w.main.format};
+  if (context.resident) return context.resident->take(a);
   switch (w.main.format) {
     case MatrixFormat::bf16: return launch_matvec<MatrixFormat::bf16>(context, a, call);
     case MatrixFormat::int8: return launch_matvec<MatrixFormat::int8>(context, a, call);

@@ -34,13 +34,16 @@ class DeviceBuffer {
 
   static DeviceBuffer copy_of(const std::vector<T>& host) {
     DeviceBuffer buffer(static_cast<std::int64_t>(host.size()));
-    if (!host.empty())
-      CUDA_CHECK(cudaMemcpy(buffer.data(), host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
+    if (host.empty()) return buffer;
+    CUDA_CHECK(cudaMemcpy(buffer.data(), host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));
     return buffer;
   }
   static DeviceBuffer zeros(std::int64_t size) {
     DeviceBuffer buffer(size);
-    if (size > 0) CUDA_CHECK(cudaMemset(buffer.data(), 0, static_cast<std::size_t>(size) * sizeof(T)));
+    if (size == 0) return buffer;
+    CUDA_CHECK(cudaMemset(buffer.data(), 0, static_cast<std::size_t>(size) * sizeof(T)));
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));  // our streams do not wait for the default one, where this runs
     return buffer;
   }
 

@@ -96,7 +96,7 @@ void CudaOps::product(const Product& p) {
 }
 
 void CudaOps::embed(const ModelPlan& plan, const Batch&) {
-  cuda::embed(context_, weights_.embed, weights_.memory, plan.config.n_vocab, batch.tokens, batch.n_rows, x_.data());
+  cuda::embed(context_, {weights_.embed, weights_.memory, plan.config.n_vocab, batch.tokens, batch.n_rows, x_.data()});
 }
 
 void CudaOps::norm_project(const Layer& layer, const Batch&) {

@@ -59,6 +59,8 @@ class CudaOps {
 
   const StateMap& states() const { return states_; }
   const LaunchContext& context() const { return context_; }
+  /// Where the stages go from now on: to the resident kernel, for batches of a single row, or (null) to their own.
+  void set_resident(Resident* resident) { context_.resident = resident; }
 
  private:
   struct Widths {

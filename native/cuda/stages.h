@@ -70,8 +70,15 @@ constexpr int gemm_rows = 32;  // rows from which gemm() is faster than passes o
 // ---- embedding -----------------------------------------------------------------------------------------------------
 
 /// x[row] = the token's row of the embedding, or of the memory tokens for ids from n_vocab on.
-void embed(const LaunchContext&, const DeviceMatrix& table, const float* memory, int n_vocab, const int* tokens,
-           int n_rows, float* x);
+struct EmbedCall {
+  DeviceMatrix table;
+  const float* memory;  // [n_memory, k]
+  int n_vocab;
+  const int* tokens;  // [n_rows]
+  int n_rows;
+  float* x;  // [n_rows, k]
+};
+void embed(const LaunchContext&, const EmbedCall&);
 
 // ---- recurrences ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +140,7 @@ struct GreedyCall {
   int* counters;    // arrivals, choices made; zero at the start
   GreedyChoice* places;
 };
-constexpr int greedy_scratch = 128 * 3;
+constexpr int greedy_blocks = 256, greedy_scratch = greedy_blocks * 3;
 void choose_greedy(const LaunchContext&, const GreedyCall&);
 
 // ---- attention -----------------------------------------------------------------------------------------------------

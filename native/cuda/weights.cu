@@ -69,7 +69,11 @@ class Weights::Uploader {
     return stage;
   }
 
-  void finish() { stream_.wait(); }
+  /// Waits for everything, copies on the default stream included: our other streams do not wait for it.
+  void finish() {
+    stream_.wait();
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));
+  }
 
  private:
   static constexpr std::int64_t staging_bytes = 64 << 20;

@@ -1,0 +1,30 @@
+// The threads that work together on one block of a step stage: a thread block of its own, or a part of a resident one.
+#pragma once
+
+#include "device_code.cuh"
+
+namespace nf::cuda {
+
+constexpr int team_threads = 128, team_warps = team_threads / 32;
+constexpr int resident_teams = 3;  // in a block of the resident kernel
+
+/// A whole thread block of team_threads.
+struct BlockTeam {
+  __device__ int thread() const { return static_cast<int>(threadIdx.x); }
+  __device__ void sync() const { __syncthreads(); }
+  /// Returns once everything that earlier stages wrote is visible.
+  __device__ void wait_for_inputs() const {
+    wait_for_earlier_kernels();
+    let_next_kernel_start();
+  }
+};
+
+/// Which block of a stage's grid a team works on.
+struct Place {
+  int x, y, z;
+};
+__device__ __forceinline__ Place place_of_block() {
+  return {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)};
+}
+
+}  // namespace nf::cuda
