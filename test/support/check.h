@@ -95,8 +95,8 @@ inline int run_all(const std::string& filter) {
 
 #define CHECK_EQ(a, b)                                                                               \
   do {                                                                                               \
-    const auto& nf_a = (a);                                                                          \
-    const auto& nf_b = (b);                                                                          \
+    const auto nf_a = (a); /* copies: a reference may point into a temporary that is gone */         \
+    const auto nf_b = (b);                                                                           \
     if (!(nf_a == nf_b))                                                                             \
       ::nf::test::report(__FILE__, __LINE__, #a " != " #b ": " + ::nf::test::show_pair(nf_a, nf_b)); \
   } while (false)
