@@ -78,6 +78,9 @@ export function parameters(value: number): string {
   return value >= 1e9 ? `${short(value / 1e9)}B` : `${count(value / 1e6)}M`;
 }
 
+/** Bytes per second, in the units of data sheets. */
+export const bandwidthText = (bytesPerSecond: number): string => `${bytesText(bytesPerSecond)}/s`;
+
 export const percent = (share: number): string => `${Math.round(100 * share)}${gap}%`;
 
 /** Two figures of one kind in one unit: "3.10 / 3.60 ms". */
@@ -93,4 +96,9 @@ export const plain = (value: number): string => String(Number(value.toFixed(6)))
 
 export function dateText(at: number): string {
   return new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** Day and time, as short as the reader's language has it. */
+export function momentText(at: number): string {
+  return new Date(at).toLocaleString(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 }

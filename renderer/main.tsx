@@ -9,6 +9,7 @@ import './ui/controls.css';
 import './views/frame.css';
 import './views/chat.css';
 import './views/pages.css';
+import './views/latency/latency.css';
 import './views/markdown/prose.css';
 
 import { start } from './state/start.ts';

@@ -1,6 +1,7 @@
 /** Every word the page shows. English; another language is another object of this shape. */
 import type { LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
+import { latencyStrings } from './latencyStrings.ts';
 
 const formatNames: Readonly<Record<WeightFormat, string>> = {
   f32: 'f32',
@@ -347,61 +348,7 @@ export const strings = {
     none: 'none',
   },
 
-  latency: {
-    title: 'Latency',
-    tabs: { live: 'Live' },
-    noAnswer: 'No answer yet. Ask something, and its latency is shown here.',
-    pick: 'Answer',
-    answer: (index: number, words: string) => `${index}. ${words}`,
-    ttft: 'Time to first token',
-    ttftHelp: 'From sending to the first token known, queueing included.',
-    decode: 'Decode speed',
-    decodeHelp: 'Tokens per second after the first, by the engine’s clock.',
-    itl: 'ITL p99',
-    itlHelp: 'Inter-token latency: the gap between one token and the next. 99 of 100 gaps are shorter than this.',
-    prefill: 'Prefill speed',
-    prefillHelp: 'New prompt tokens read per second; reused tokens do not count.',
-    steady: (value: string) => `${value} in every answer of this chat`,
-    spread: (low: string, high: string) => `${low} to ${high} in this chat`,
-    only: 'first answer in this chat',
-    chart: 'Inter-token latency, one dot per token',
-    chartHelp: 'Engine stamps only. Left to right: the tokens of this answer. Lines: p50 and p99.',
-    chartSummary: (n: number, p50: string, p99: string, max: string) =>
-      `${count(n)} gaps between tokens: median ${p50}, p99 ${p99}, longest ${max}.`,
-    chartEmpty: 'The gaps appear with the second token.',
-    figures: 'Figures',
-    promptTokens: 'Prompt tokens',
-    reusedTokens: 'Of these reused',
-    outputTokens: 'Answer tokens',
-    queue: 'Waited in the queue',
-    prefillTime: 'Reading the prompt',
-    decodeTime: 'Writing the answer',
-    finish: 'Ended by',
-    finishReasons: {
-      stop: 'end of text',
-      length: 'length limit',
-      context: 'full context',
-      cancelled: 'you',
-      error: 'an error',
-    },
-    seed: 'Seed',
-    ran: 'Ran on',
-    series: 'Three clocks, never mixed',
-    seriesHelp: 'Engine: gaps between tokens. IPC: from main to this page. Paint: from arrival to the screen.',
-    seriesHead: 'Series',
-    engine: 'Engine (ITL)',
-    ipc: 'IPC, per frame',
-    paint: 'Paint, per frame',
-    below: (least: string) => `< ${least}`,
-    notSeen: 'not seen in this session',
-    live: 'live',
-    exportLabel: 'Export',
-    exportJson: 'JSON',
-    exportCsv: 'CSV',
-    exportPng: 'PNG',
-    openDashboard: 'Open dashboard',
-    token: (index: number, gap: string) => `token ${count(index)}: ${gap}`,
-  },
+  latency: latencyStrings,
 
   settings: {
     title: 'Settings',

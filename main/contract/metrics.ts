@@ -98,6 +98,8 @@ export interface AnswerRecord extends PageSeries {
   /** Submitted to second token known; null with fewer than two tokens. */
   readonly ttstNs: number | null;
   readonly anatomy: Anatomy | null;
+  /** Turning tokens into text, in main and beside the engine: mean per token. */
+  readonly detokeniseNs: number | null;
   /** Longest gaps first. */
   readonly worst: readonly WorstToken[];
 }

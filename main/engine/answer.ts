@@ -21,6 +21,8 @@ export class Answer {
   #firstStampNs: number | null = null;
   #isStopped = false;
   text = '';
+  /** Spent on turning tokens into text, on main's clock. */
+  detokeniseNs = 0;
 
   constructor(tokenizer: Tokenizer, stops: readonly string[], ignoreEnd: boolean) {
     this.#tokenizer = tokenizer;
@@ -54,6 +56,7 @@ export class Answer {
   /** Takes steps in; gives the frame they make, or null when there is nothing to tell. */
   push(steps: readonly NativeStep[]): Frame | null {
     const added: GeneratedToken[] = [];
+    const beganMs = performance.now();
     let text = '';
     for (const step of steps) {
       this.#sampled.push(step.token);
@@ -70,6 +73,7 @@ export class Answer {
       this.#textEnds.push(this.#decodedLength);
     }
     this.text += text;
+    this.detokeniseNs += 1e6 * (performance.now() - beganMs);
     return added.length === 0 && text === '' ? null : { text, tokens: added };
   }
 

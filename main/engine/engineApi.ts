@@ -82,6 +82,8 @@ export interface GenerateResult {
   readonly tokens: readonly GeneratedToken[];
   /** A stop ends with finishReason 'cancelled' and what was generated so far; it does not throw. */
   readonly stats: GenerationStats;
+  /** Spent in main on turning all tokens into text, nanoseconds; absent when none was turned. */
+  readonly detokeniseNs?: number;
   /** Of a traced request: the median of each stage, in the order of stages(). */
   readonly stageNs?: readonly number[];
 }

@@ -162,6 +162,7 @@ export async function generate(request: GenerateRequest, surroundings: Surroundi
       text,
       tokens,
       stats: statsOf(run, native),
+      detokeniseNs: run.answer.detokeniseNs,
       ...(native.stageNs !== null && { stageNs: native.stageNs }),
       textTokens: run.answer.tokensOfText(),
     };

@@ -206,7 +206,7 @@ export class MetricsService {
     this.#environment = environment;
   }
 
-  #record({ stats, tokens }: GenerateResult, offsetMs: number): void {
+  #record({ stats, tokens, detokeniseNs }: GenerateResult, offsetMs: number): void {
     if (tokens.length === 0) return;
     const { ttft, ttst, itl } = this.#session;
     const firstNs = tokens[0]?.stampNs ?? 0;
@@ -227,6 +227,7 @@ export class MetricsService {
       stats,
       ttstNs,
       anatomy: anatomyOf(tokens),
+      detokeniseNs: detokeniseNs === undefined ? null : detokeniseNs / tokens.length,
       worst: worstTokens(tokens, (fromNs, untilNs) => this.timeline.during(toMs(fromNs), toMs(untilNs))),
     });
     this.#recordIds.set(stats, id);

@@ -24,6 +24,7 @@ const figuresSchema = z.object({
   stats: statsSchema,
   ttstNs: amount.nullable().catch(null),
   anatomy: z.object({ medianNs: classTimes, worstNs: classTimes }).nullable().catch(null),
+  detokeniseNs: amount.nullable().catch(null),
   worst: z
     .array(
       z.object({

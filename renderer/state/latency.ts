@@ -8,30 +8,51 @@ import type { Percentiles, TokenTiming } from '../../main/contract/domain.ts';
 import { request } from '../bridge.ts';
 import { Histogram } from './histogram.ts';
 
-/** Values in the order of arrival, growing without copying on every one. */
+/** So many newest values are kept for drawing; percentiles are of all. */
+const keptValues = 16_384;
+
+/** Values in the order of arrival, in memory that stops growing. */
 export class Series {
   #values = new Float64Array(256);
-  #length = 0;
+  #total = 0;
   readonly histogram = new Histogram();
 
-  get length(): number {
-    return this.#length;
+  /** Of all values ever pushed. */
+  get total(): number {
+    return this.#total;
   }
 
   push(value: number): void {
-    if (this.#length === this.#values.length) {
-      const grown = new Float64Array(2 * this.#length);
+    const slot = this.#total % keptValues;
+    if (slot === this.#values.length) {
+      const grown = new Float64Array(2 * slot);
       grown.set(this.#values);
       this.#values = grown;
     }
-    this.#values[this.#length] = value;
-    this.#length += 1;
+    this.#values[slot] = value;
+    this.#total += 1;
     this.histogram.record(value);
   }
 
-  /** A view, valid until the next push. */
+  /** A copy of the newest ones, oldest first. */
   values(): Float64Array {
-    return this.#values.subarray(0, this.#length);
+    if (this.#total <= keptValues) return this.#values.slice(0, this.#total);
+    const oldest = this.#total % keptValues;
+    const copy = new Float64Array(keptValues);
+    copy.set(this.#values.subarray(oldest));
+    copy.set(this.#values.subarray(0, oldest), keptValues - oldest);
+    return copy;
+  }
+
+  /** The value pushed as number `index`, while it is kept; NaN otherwise. */
+  at(index: number): number {
+    if (index < this.first || index >= this.#total) return Number.NaN;
+    return this.#values[index % keptValues] ?? Number.NaN;
+  }
+
+  /** Number of the oldest value kept. */
+  get first(): number {
+    return Math.max(0, this.#total - keptValues);
   }
 }
 
@@ -72,9 +93,21 @@ export interface LatencyState {
   readonly live: Readonly<Record<string, LiveSummary>>;
   /** Renewed with the summaries, so that open charts know when to look again. */
   readonly version: number;
+  /** Renewed when main has a new record of an answer, or more of one. */
+  readonly records: number;
 }
 
-export const useLatency = create<LatencyState>()(() => ({ live: {}, version: 0 }));
+export const useLatency = create<LatencyState>()(() => ({ live: {}, version: 0, records: 0 }));
+
+const painters = new Set<() => void>();
+
+/** Called once per animation frame that brought tokens, before it is painted; ended by what it returns. */
+export function onTokensShown(paint: () => void): () => void {
+  painters.add(paint);
+  return () => void painters.delete(paint);
+}
+
+export const tokensShown = (): void => painters.forEach((paint) => paint());
 
 const keptAnswers = 12;
 const answers = new Map<string, AnswerTimings>();
@@ -131,11 +164,22 @@ export function publishLive(messageIds: readonly string[]): void {
 /** The engine's gaps of an answer: from this session, else from the store. */
 export async function gapsOf(messageId: string): Promise<Float64Array> {
   const seen = answers.get(messageId);
-  if (seen !== undefined && seen.itlNs.length > 0) return seen.itlNs.values().slice();
+  if (seen !== undefined && seen.itlNs.total > 0) return seen.itlNs.values();
   const timings = await request('chat.timings', { messageId });
   const gaps = new Float64Array(Math.max(0, timings.length - 1));
   for (let i = 1; i < timings.length; i += 1) {
     gaps[i - 1] = (timings[i]?.stampNs ?? 0) - (timings[i - 1]?.stampNs ?? 0);
   }
   return gaps;
+}
+
+/** Hands what the page saw of a finished answer to main, which keeps it with the engine's figures. */
+export async function reportPageSeries(messageId: string): Promise<void> {
+  const record = answers.get(messageId);
+  if (record !== undefined) {
+    const series = { ipcNs: [...record.ipcNs.values()], paintNs: [...record.paintNs.values()] };
+    // A measurement that is lost costs no answer; the page says "not seen" then.
+    await request('metrics.page', { messageId, ...series }).catch(() => null);
+  }
+  useLatency.setState((state) => ({ records: state.records + 1 }));
 }

@@ -7,7 +7,7 @@ import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
 import { loadDevices, loadModel, refreshEngine, setStatus, useEngine } from './engine.ts';
 import { frameQueue } from './frameQueue.ts';
-import { forgetTimings, publishLive, recordFrame, recordPaint } from './latency.ts';
+import { forgetTimings, publishLive, recordFrame, recordPaint, reportPageSeries, tokensShown } from './latency.ts';
 import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
 import { loadSettings, setSettings, updateSettings, useSettings } from './settings.ts';
 import { useUi } from './ui.ts';
@@ -39,6 +39,7 @@ function showFrames(batch: readonly ReceivedFrame[]): void {
       batch.map(({ frame }) => frame),
     ),
   );
+  tokensShown();
   afterPaint(() => {
     const paintedAt = wallNow();
     for (const { frame, receivedAt } of batch) recordPaint(frame.messageId, paintedAt - receivedAt);
@@ -68,6 +69,8 @@ function connectChat(): void {
     queue.flush();
     useChat.setState((state) => reduceFinished(state, finished));
     publish();
+    // Behind the last frame's own stamp.
+    afterPaint(() => void reportPageSeries(finished.message.id));
   });
 }
 
@@ -130,7 +133,9 @@ export function start(): void {
   connectChat();
 
   useChat.subscribe((state, before) => {
-    if (state.open !== null && state.open.id !== before.open?.id) localStorage.setItem(lastChatKey, state.open.id);
+    if (state.open === null || state.open.id === before.open?.id) return;
+    localStorage.setItem(lastChatKey, state.open.id);
+    useUi.setState({ inspectedId: null });
   });
   window.addEventListener('pagehide', flushSaves);
 

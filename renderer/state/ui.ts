@@ -3,10 +3,13 @@ import { create } from 'zustand';
 
 export type Page = 'chat' | 'models' | 'dashboard' | 'settings';
 export type DrawerTab = 'sampling' | 'latency';
+export const latencyTabs = ['live', 'history', 'start'] as const;
+export type LatencyTab = (typeof latencyTabs)[number];
 
 export interface UiState {
   readonly page: Page;
   readonly drawerTab: DrawerTab;
+  readonly latencyTab: LatencyTab;
   readonly paletteOpen: boolean;
   /** The answer the dashboard looks at; null: the newest one. */
   readonly inspectedId: string | null;
@@ -26,6 +29,7 @@ export interface UiState {
 export const useUi = create<UiState>()(() => ({
   page: 'chat',
   drawerTab: 'sampling',
+  latencyTab: 'live',
   paletteOpen: false,
   inspectedId: null,
   editingId: null,
@@ -38,11 +42,12 @@ export const useUi = create<UiState>()(() => ({
 
 export const showPage = (page: Page): void => useUi.setState({ page, overlay: null });
 export const showDrawerTab = (drawerTab: DrawerTab): void => useUi.setState({ drawerTab });
+export const showLatencyTab = (latencyTab: LatencyTab): void => useUi.setState({ latencyTab });
 export const setPalette = (paletteOpen: boolean): void => useUi.setState({ paletteOpen });
 export const setEditing = (editingId: string | null): void => useUi.setState({ editingId });
 export const setOverlay = (overlay: UiState['overlay']): void => useUi.setState({ overlay });
 export const inspect = (inspectedId: string | null): void =>
-  useUi.setState({ inspectedId, page: 'dashboard', overlay: null });
+  useUi.setState({ inspectedId, page: 'dashboard', latencyTab: 'live', overlay: null });
 export const focusComposer = (): void =>
   useUi.setState((state) => ({ page: 'chat', overlay: null, focusRequests: state.focusRequests + 1 }));
 export const toggleRaw = (id: string): void =>

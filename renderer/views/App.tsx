@@ -9,7 +9,7 @@ import { Announcer } from './Announcer.tsx';
 import { ChatView } from './ChatView.tsx';
 import { Drawer } from './Drawer.tsx';
 import { Header } from './Header.tsx';
-import { LatencyDashboard } from './LatencyDashboard.tsx';
+import { LatencyDashboard } from './latency/LatencyDashboard.tsx';
 import { ModelsView } from './ModelsView.tsx';
 import { Palette } from './Palette.tsx';
 import { Rail } from './Rail.tsx';

@@ -3,7 +3,7 @@ import { useChat } from '../state/chat.ts';
 import { inspect } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Button } from '../ui/Button.tsx';
-import { SeriesTable, StatsTable } from './LatencyFigures.tsx';
+import { SeriesTable, StatsTable } from './latency/LatencyFigures.tsx';
 import { LatencyStrip } from './LatencyStrip.tsx';
 import { useInspected } from './inspected.ts';
 
@@ -16,7 +16,7 @@ export function LatencyPanel() {
     <div className="stack">
       {run !== null && <LatencyStrip message={message} run={run} />}
       {message.stats !== null && run === null && <StatsTable stats={message.stats} />}
-      <SeriesTable message={message} />
+      <SeriesTable messageId={message.id} stats={message.stats} />
       <p className="field-help">{strings.latency.seriesHelp}</p>
       <Button icon="pulse" onClick={() => inspect(message.id)}>
         {strings.latency.openDashboard}

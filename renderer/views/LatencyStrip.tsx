@@ -8,7 +8,13 @@ import { strings } from '../strings.ts';
 import { Progress } from '../ui/Progress.tsx';
 
 /** One line of figures under an answer: live while it is written, final afterwards. */
-export function LatencyStrip({ message, run }: { readonly message: Message; readonly run: Run | null }) {
+export function LatencyStrip({
+  message,
+  run,
+}: {
+  readonly message: Pick<Message, 'id' | 'stats'>;
+  readonly run: Run | null;
+}) {
   if (run !== null) {
     const reading = run.tokens === 0;
     return reading ? <PrefillStrip prefill={run.prefill} /> : <LiveStrip run={run} />;

@@ -16,6 +16,8 @@ import type {
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
 import type { EventName, Events } from '../../../main/contract/ipc.ts';
+import type { MetricsOverview, SystemSample } from '../../../main/contract/metrics.ts';
+import { microscope, overview, recordOf, regression, roofline, sample, startups } from './fakeMetrics.ts';
 
 interface FakeRun {
   readonly generationId: string;
@@ -42,6 +44,9 @@ export interface Fake {
   readonly model: LoadedModel;
   setInstalled(models: readonly InstalledModel[]): void;
   fail: Record<string, ErrorInfo>;
+  overview: MetricsOverview;
+  readonly regression: MetricsOverview['regression'];
+  sample: SystemSample;
   description: RepoDescription;
 }
 
@@ -274,6 +279,17 @@ type Input = Record<string, never> & Record<string, unknown>;
 type Handler = (input: Input) => unknown;
 const text = (value: unknown): string => String(value);
 
+let samples = 0;
+
+/** Of every answer with figures, newest first, and one that the API gave. */
+function records() {
+  const answers = [...chats.values()].flatMap((chat) => chat.messages).filter((entry) => entry.stats !== null);
+  const own = answers.map((entry, index) =>
+    recordOf({ id: index + 2, messageId: entry.id, at: entry.createdAt }, entry.stats!, timings(512)),
+  );
+  return [...own.reverse(), recordOf({ id: 1, messageId: null, at: now - 86_400_000 }, stats(), timings(512))];
+}
+
 const handlers: Record<string, Handler> = {
   'app.info': () => ({
     version: '0.1.0',
@@ -382,6 +398,18 @@ const handlers: Record<string, Handler> = {
     return null;
   },
   'chat.timings': () => timings(512),
+  'metrics.overview': () => fake.overview,
+  'metrics.answers': () => records(),
+  'metrics.answer': ({ messageId }) => records().find((record) => record.messageId === messageId) ?? null,
+  'metrics.page': () => null,
+  'metrics.sample': () => {
+    samples += 1;
+    return { ...fake.sample, at: 1000 * samples, cpuNs: 340e6 * samples };
+  },
+  'metrics.roofline': (input) => roofline(Number(input['contextPositions'])),
+  'metrics.microscope': () => microscope,
+  'metrics.startups': () => startups,
+  'metrics.startupMarks': () => null,
 };
 
 const fake: Fake = {
@@ -390,6 +418,9 @@ const fake: Fake = {
   hold: false,
   calls: [],
   fail: {},
+  overview,
+  regression,
+  sample,
   description,
   model,
   emit,
