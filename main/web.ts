@@ -1,5 +1,4 @@
 /** The web shell: the built page and the same router over WebSockets, on loopback, for those who hold its link. */
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -10,7 +9,7 @@ import { WebAccess } from './ipc/webAccess.ts';
 import { acceptSockets } from './ipc/websocket.ts';
 import { readPageFile, securityHeaders } from './page.ts';
 import type { Api } from './server/api.ts';
-import { limit } from './server/apiServer.ts';
+import { createLimitedServer } from './server/apiServer.ts';
 
 /** Where `npm run build` puts the page. */
 export const builtPage = path.resolve(import.meta.dirname, '..', 'out', 'renderer');
@@ -37,7 +36,7 @@ export interface WebShell {
 
 /** Throws BAD_ARGUMENT when the port cannot be had. */
 export async function startWebShell(options: WebShellOptions): Promise<WebShell> {
-  const server = limit(createServer({ maxHeaderSize: 32 * 1024 }));
+  const server = createLimitedServer();
   const port = await listen(server, options.port);
   const access = new WebAccess(port);
   const sockets = acceptSockets(server, options.router, access);

@@ -1,10 +1,12 @@
 /** Listens for the API on its own port, with limits that slow, greedy or broken clients run into. */
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 import { AppError } from '../contract/errors.ts';
 import type { Api } from './api.ts';
+import { ApiError } from './apiErrors.ts';
 
 export interface ListenOptions {
   readonly port: number;
@@ -12,14 +14,37 @@ export interface ListenOptions {
   readonly host: string;
 }
 
-/** Time and size limits, shared with the web shell, which serves the API beside the page. */
-export function limit(server: Server): Server {
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 60_000;
-  server.keepAliveTimeout = 30_000;
+export interface Limits {
+  /** For a request's headers, and for the whole of it. */
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  /** How often they are looked at. */
+  readonly connectionsCheckingInterval: number;
+}
+
+const usualLimits: Limits = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 2_000 };
+
+/** A server with limits of time and size; the web shell, which serves the API beside the page, takes it too. */
+export function createLimitedServer(listener?: RequestListener, limits: Limits = usualLimits): Server {
+  const server = createServer({ ...limits, maxHeaderSize: 32 * 1024, keepAliveTimeout: 30_000 }, listener);
   server.maxHeadersCount = 100;
   server.maxConnections = 512;
+  server.on('clientError', refuseOnWire);
   return server;
+}
+
+/** What is no HTTP at all is answered in the API's form, too, and the connection ends. */
+function refuseOnWire(cause: NodeJS.ErrnoException, socket: Duplex): void {
+  const { status, reason, message } =
+    cause.code === 'HPE_HEADER_OVERFLOW'
+      ? { status: 431, reason: 'Request Header Fields Too Large', message: 'The headers are too large.' }
+      : cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? { status: 408, reason: 'Request Timeout', message: 'The request took too long to arrive.' }
+        : { status: 400, reason: 'Bad Request', message: 'This is not a valid HTTP request.' };
+  if (cause.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const body = JSON.stringify(new ApiError(status, 'invalid_request_error', message).body);
+  const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 async function listen(server: Server, host: string, port: number): Promise<number> {
@@ -44,18 +69,18 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
 export class ApiServer {
   readonly #servers: Server[] = [];
   readonly #api: Api;
+  readonly #limits: Limits | undefined;
   url = '';
 
-  constructor(api: Api) {
+  constructor(api: Api, limits?: Limits) {
     this.#api = api;
+    this.#limits = limits;
   }
 
   /** On loopback both 127.0.0.1 and, where the system has it, ::1: many clients try localhost there first. */
   async start({ host, port }: ListenOptions): Promise<string> {
     const make = (): Server =>
-      limit(
-        createServer({ maxHeaderSize: 32 * 1024 }, (request, response) => void this.#api.handle(request, response)),
-      );
+      createLimitedServer((request, response) => void this.#api.handle(request, response), this.#limits);
     const first = make();
     const bound = await listen(first, host, port);
     this.#servers.push(first);

@@ -27,8 +27,13 @@ export interface Exchange {
 }
 
 export function sendJson(exchange: Exchange, status: number, body: object): void {
-  exchange.response.writeHead(status, { ...exchange.headers, 'content-type': 'application/json; charset=utf-8' });
-  exchange.response.end(JSON.stringify(body));
+  const bytes = Buffer.from(JSON.stringify(body));
+  exchange.response.writeHead(status, {
+    ...exchange.headers,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': bytes.length,
+  });
+  exchange.response.end(bytes);
 }
 
 /** Opened at the first event, so that a refusal before it is still a plain HTTP error; or after this long, for pings. */
