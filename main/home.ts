@@ -17,6 +17,8 @@ export interface Home {
   readonly modelsFolder: string;
   /** What can be rebuilt at any time: quantised weights, saved states. */
   readonly cacheFolder: string;
+  /** States of conversations, to go on from after a restart. They hold what was said. */
+  readonly statesFolder: string;
   readonly logFile: string;
 }
 
@@ -52,6 +54,7 @@ export function resolveHome(
     damagedFolder: within('damaged'),
     modelsFolder: within('models'),
     cacheFolder: within('cache'),
+    statesFolder: within('cache', 'states'),
     logFile: within('logs', 'nemoflash.log'),
   };
 }

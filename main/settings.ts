@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { writeFileAtomic } from './atomicFile.ts';
 import { defaultSettings } from './contract/domain.ts';
-import type { Settings } from './contract/domain.ts';
+import type { SamplingPreset, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
 import { samplingSchema, settingsPatchSchema } from './contract/ipc.ts';
 import { isRecord, readPerKey } from './tolerant.ts';
@@ -15,8 +15,16 @@ const licencesSchema = z.array(z.object({ repo: z.string().min(1), revision: z.s
 
 /** Groups are read field by field, so that one bad number does not reset the other ten. */
 const { sampling: _sampling, hub, ...plain } = settingsPatchSchema.shape;
-const shape = { ...plain, acceptedLicences: licencesSchema };
+/** One preset that cannot be read costs the others nothing. */
+const presetsSchema = z.array(z.unknown()).transform((presets) => presets.flatMap(readPreset));
+const shape = { ...plain, presets: presetsSchema, acceptedLicences: licencesSchema };
 const groups = { sampling: samplingSchema.shape, hub: hub.unwrap().shape } as const;
+
+function readPreset(raw: unknown): readonly SamplingPreset[] {
+  if (!isRecord(raw) || typeof raw['name'] !== 'string') return [];
+  const { value } = readPerKey(samplingSchema.shape, raw['sampling'], defaultSettings.sampling, 'preset');
+  return [{ name: raw['name'], sampling: value }];
+}
 
 /** What settings.update takes: a key that is missing or undefined stays as it is. */
 export type SettingsPatch = { readonly [K in keyof z.output<typeof settingsPatchSchema>]?: Settings[K] | undefined };

@@ -1,16 +1,18 @@
 /** Chats and their answers: the service behind the routes chats.* and chat.*. */
 import { randomUUID } from 'node:crypto';
 
-import type { Chat, ChatSummary, Message, SearchHit, Settings, TokenTiming } from '../contract/domain.ts';
+import type { Chat, ChatSummary, Message, SearchHit, Settings, TokenDetail, TokenTiming } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ParsedRequest, Reply } from '../contract/ipc.ts';
 import type { EngineService } from '../engine/engineApi.ts';
-import type { ChatStore } from '../history/chatStore.ts';
+import type { AnswerMake, ChatStore } from '../history/chatStore.ts';
 import { pathTo } from '../history/messageTree.ts';
 import type { Log } from '../log.ts';
-import { promptMessages } from './promptMessages.ts';
-import { RunningAnswer } from './runningAnswer.ts';
+import { planContext, withCut } from './contextPlan.ts';
+import { nothingMade, RunningAnswer } from './runningAnswer.ts';
 import type { Publish } from './runningAnswer.ts';
+import { summarised } from './summarise.ts';
+import { forced } from './tokenDetails.ts';
 
 interface ChatServiceOptions {
   readonly engine: EngineService;
@@ -93,8 +95,8 @@ export class ChatService {
     }
     const user = this.#newMessage(chatId, parentId, 'user', content.toWellFormed());
     const answer = this.#newMessage(chatId, user.id, 'assistant', '');
-    const generationId = this.#start(chat, [...path, user], answer, () => this.#store.begin(chatId, user, answer));
-    return { generationId, user, answer };
+    const started = this.#start(chat, [...path, user], answer, (begun) => this.#store.begin(chatId, user, begun));
+    return { ...started, user };
   }
 
   /** Also answers a message that has none, as imported chats may end in one. */
@@ -105,8 +107,7 @@ export class ChatService {
     if (!question) throw new AppError('NOT_FOUND', 'There is no message that this could answer.');
     const answer = this.#newMessage(chatId, question.id, 'assistant', '');
     const conversation = path.slice(0, path.indexOf(question) + 1);
-    const generationId = this.#start(chat, conversation, answer, () => this.#store.begin(chatId, null, answer));
-    return { generationId, answer };
+    return this.#start(chat, conversation, answer, (begun) => this.#store.begin(chatId, null, begun));
   }
 
   continue({ chatId, messageId }: ParsedRequest<'chat.continue'>): Reply<'chat.continue'> {
@@ -115,8 +116,28 @@ export class ChatService {
     const stored = path.at(-1);
     if (stored?.role !== 'assistant') throw new AppError('NOT_FOUND', 'There is no answer here that could go on.');
     const answer: Message = { ...stored, status: 'streaming', error: null };
-    const generationId = this.#start(chat, path, answer, () => this.#store.reopen(answer));
-    return { generationId, answer };
+    return this.#start(chat, path, answer, (begun) => this.#store.reopen(begun));
+  }
+
+  /** Throws BAD_ARGUMENT where the model's own tokens are not known, or where the text would end inside a character. */
+  branch({ chatId, messageId, tokenIndex, token }: ParsedRequest<'chat.branch'>): Reply<'chat.branch'> {
+    const chat = this.#idleChat(chatId);
+    const path = pathTo(chat.messages, messageId);
+    const stored = path.at(-1);
+    const tokens = this.#store.answerTokens.ofChat(chatId).get(messageId);
+    if (stored?.role !== 'assistant' || tokens === undefined || tokenIndex >= tokens.length) {
+      throw new AppError('BAD_ARGUMENT', 'The tokens of this answer are not known. Answer again, then choose a token.');
+    }
+    const kept = Int32Array.from([...tokens.subarray(0, tokenIndex), token]);
+    const content = this.#options.engine.tokenizer().decode(kept);
+    if (content.endsWith('\ufffd') || content === '') {
+      throw new AppError('BAD_ARGUMENT', 'This token is a part of a character. Choose one that is a text of its own.');
+    }
+    const answer = this.#newMessage(chatId, stored.parentId, 'assistant', content);
+    const details = this.#store.answerTokens.details(messageId);
+    const make = { tokens: kept, details: details.length > tokenIndex ? forced(details, tokenIndex, token) : [] };
+    const begin = (begun: Message) => this.#store.begin(chatId, null, begun);
+    return this.#start(chat, [...path.slice(0, -1), answer], answer, begin, make);
   }
 
   /** Stopping what has ended is no error: the stop and the end may cross. */
@@ -130,6 +151,11 @@ export class ChatService {
     return running?.timings ?? this.#store.timings(messageId);
   }
 
+  /** How likely each token of an answer was; empty when that was not asked for. */
+  inspect({ messageId }: ParsedRequest<'chat.inspect'>): readonly TokenDetail[] {
+    return this.#store.answerTokens.details(messageId);
+  }
+
   /** Ends every answer as `interrupted` and waits until they are stored. Call before the engine and the store close. */
   async dispose(): Promise<void> {
     this.#closing = true;
@@ -139,12 +165,29 @@ export class ChatService {
   }
 
   /** The engine starts to read while the disk commits, so that safety costs no time to first token. */
-  #start(chat: Chat, conversation: readonly Message[], answer: Message, commit: () => void): string {
-    const { engine, onAnswered, onRest } = this.#options;
-    const prompt = engine.prompt(promptMessages(chat, conversation), chat.sampling.promptFormat);
-    const running = new RunningAnswer(this.#options, answer, prompt, chat.sampling);
+  #start(
+    chat: Chat,
+    conversation: readonly Message[],
+    draft: Message,
+    commit: (answer: Message) => void,
+    givenMake: AnswerMake | null = null,
+  ): Reply<'chat.regenerate'> {
+    const { engine, onAnswered, onRest, settings } = this.#options;
+    const { sampling } = chat;
+    const known = this.#store.answerTokens.ofChat(chat.id);
+    const tokensOf = givenMake === null ? known : new Map([...known, [draft.id, givenMake.tokens]]);
+    const scene = { engine, chat, conversation, tokensOf };
+    const view = planContext(scene);
+    const answer = withCut(draft, view.cut);
+    const running = new RunningAnswer(this.#options, answer, {
+      prompt: view.prompt,
+      prepare: view.toSummarise.length > 0 ? (signal) => summarised(scene, view, signal) : null,
+      sampling,
+      logprobs: settings.current.logprobs,
+      make: givenMake ?? (answer.content === '' ? nothingMade : this.#makeOf(answer.id, tokensOf)),
+    });
     try {
-      commit();
+      commit(answer);
     } catch (error) {
       running.discard();
       throw error;
@@ -157,7 +200,12 @@ export class ChatService {
       if (stored) onAnswered?.(stored);
       if (this.#running.size === 0) onRest?.();
     });
-    return running.generationId;
+    return { generationId: running.generationId, answer };
+  }
+
+  #makeOf(messageId: string, tokensOf: ReadonlyMap<string, Int32Array>): AnswerMake | null {
+    const tokens = tokensOf.get(messageId);
+    return tokens === undefined ? null : { tokens, details: this.#store.answerTokens.details(messageId) };
   }
 
   #newMessage(chatId: string, parentId: string | null, role: Message['role'], content: string): Message {

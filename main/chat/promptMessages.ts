@@ -3,7 +3,15 @@ import type { Chat, Message } from '../contract/domain.ts';
 import type { PromptMessage } from '../engine/engineApi.ts';
 
 /** Empty texts are left out: an answer that failed before its first word says nothing. */
-export function promptMessages(chat: Chat, path: readonly Message[]): readonly PromptMessage[] {
+export function promptMessages(
+  chat: Chat,
+  path: readonly Message[],
+  tokensOf: ReadonlyMap<string, Int32Array>,
+): readonly PromptMessage[] {
   const system: PromptMessage = { role: 'system', content: chat.systemPrompt };
-  return [system, ...path].filter(({ content }) => content !== '').map(({ role, content }) => ({ role, content }));
+  const turns = path.map(({ id, role, content }): PromptMessage => {
+    const tokens = tokensOf.get(id);
+    return { role, content, ...(tokens !== undefined && { tokens }) };
+  });
+  return [system, ...turns].filter(({ content }) => content !== '');
 }

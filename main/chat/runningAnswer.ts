@@ -1,15 +1,17 @@
 /** One answer in the making: from the engine's frames to the page and to the disk. */
 import { randomUUID } from 'node:crypto';
 
-import type { Message, SamplingOptions, TokenTiming } from '../contract/domain.ts';
+import type { ContextCut, Message, SamplingOptions, TokenTiming } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
 import type { EventName, Events } from '../contract/ipc.ts';
-import type { EngineService, Frame, GenerateResult, Prompt } from '../engine/engineApi.ts';
-import type { ChatStore } from '../history/chatStore.ts';
+import type { EngineService, Frame, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
+import type { AnswerMake, ChatStore } from '../history/chatStore.ts';
 import { maxTimingsPerAnswer } from '../history/chatStore.ts';
 import type { Log } from '../log.ts';
+import { withCut } from './contextPlan.ts';
 import { FrameCoalescer } from './frameCoalescer.ts';
+import { tokenDetails } from './tokenDetails.ts';
 
 export type Publish = <E extends EventName>(event: E, payload: Events[E]) => void;
 
@@ -23,6 +25,20 @@ interface Surroundings {
   readonly log: Log;
 }
 
+/** What an answer starts from. */
+export interface AnswerStart {
+  readonly prompt: Prompt;
+  /** What has to be generated before the prompt is final; the prompt above is then not used. */
+  readonly prepare: ((signal: AbortSignal) => Promise<{ prompt: Prompt; cut: ContextCut | null }>) | null;
+  readonly sampling: SamplingOptions;
+  /** Alternatives to remember per token; 0: none, nor how likely the token was. */
+  readonly logprobs: number;
+  /** What the text that is already there was made of; null when nobody knows. */
+  readonly make: AnswerMake | null;
+}
+
+export const nothingMade: AnswerMake = { tokens: new Int32Array(0), details: [] };
+
 /** How the generation ended: with a result, or without and why. */
 type Ending = { readonly result: GenerateResult } | { readonly error: ErrorInfo };
 
@@ -31,7 +47,10 @@ const timingOf = ({ stampNs, forwardNs, sampleNs }: TokenTiming): TokenTiming =>
 export class RunningAnswer {
   readonly generationId = randomUUID();
   readonly #surroundings: Surroundings;
-  readonly #message: Message;
+  #message: Message;
+  readonly #start: AnswerStart;
+  /** Null when no details are wanted. Held, because the model may be unloaded at the answer's end. */
+  readonly #tokenizer: Tokenizer | null;
   readonly #abort = new AbortController();
   readonly #frames: FrameCoalescer;
   /** Everything received, the text that was there before a continuation included. */
@@ -46,13 +65,15 @@ export class RunningAnswer {
   readonly done: Promise<Message | null>;
 
   /** Hands the prompt to the engine at once. `message` holds the text that is already there. */
-  constructor(surroundings: Surroundings, message: Message, prompt: Prompt, sampling: SamplingOptions) {
+  constructor(surroundings: Surroundings, message: Message, start: AnswerStart) {
     this.#surroundings = surroundings;
     this.#message = message;
+    this.#start = start;
+    this.#tokenizer = start.logprobs > 0 ? surroundings.engine.tokenizer() : null;
     this.#content = message.content;
     this.#sentContent = message.content;
     this.#frames = new FrameCoalescer((text, timings) => this.#publishTokens(text, timings));
-    this.done = this.#run(prompt, sampling);
+    this.done = this.#run();
   }
 
   get chatId(): string {
@@ -89,21 +110,25 @@ export class RunningAnswer {
     this.#abort.abort();
   }
 
-  async #run(prompt: Prompt, sampling: SamplingOptions): Promise<Message | null> {
-    const ending = await this.#generate(prompt, sampling);
+  async #run(): Promise<Message | null> {
+    const ending = await this.#generate();
     if (this.#checkpointTimer !== null) clearTimeout(this.#checkpointTimer);
     this.#checkpointTimer = null;
     if (this.#fate === 'discarded') return null;
     this.#frames.flush();
-    return this.#store(this.#finished(ending));
+    return this.#store(this.#finished(ending), this.#makeOf(ending));
   }
 
-  async #generate(prompt: Prompt, sampling: SamplingOptions): Promise<Ending> {
+  async #generate(): Promise<Ending> {
+    const { sampling, logprobs, prepare } = this.#start;
     const identity = { generationId: this.generationId, chatId: this.chatId, messageId: this.messageId };
     try {
+      // Without anything to prepare there is no waiting: the engine has the prompt when the constructor returns.
+      const prompt = prepare === null ? this.#start.prompt : await this.#prepared(prepare);
       const result = await this.#surroundings.engine.generate({
         prompt,
         sampling,
+        logprobs,
         signal: this.#abort.signal,
         onPrefill: (progress) => this.#surroundings.publish('chat.prefill', { ...identity, ...progress }),
         onFrame: (frame) => this.#receive(frame),
@@ -120,6 +145,12 @@ export class RunningAnswer {
         },
       };
     }
+  }
+
+  async #prepared(prepare: NonNullable<AnswerStart['prepare']>): Promise<Prompt> {
+    const { prompt, cut } = await prepare(this.#abort.signal);
+    this.#message = withCut(this.#message, cut);
+    return prompt;
   }
 
   #receive(frame: Frame): void {
@@ -171,11 +202,24 @@ export class RunningAnswer {
     return { ...this.#message, content: this.#message.content + text, status, error: null, stats };
   }
 
-  #store(message: Message): Message {
+  #makeOf(ending: Ending): AnswerMake | null {
+    const { make } = this.#start;
+    if (make === null || 'error' in ending) return null;
+    const { tokens, textTokens } = ending.result;
+    // Details stand beside their tokens: after some that have none, there can be no more.
+    const isComplete = make.details.length === make.tokens.length;
+    const details = this.#tokenizer !== null && isComplete ? tokenDetails(tokens, this.#tokenizer) : [];
+    return {
+      tokens: Int32Array.from([...make.tokens, ...textTokens]),
+      details: [...make.details, ...details.slice(0, textTokens.length)],
+    };
+  }
+
+  #store(message: Message, make: AnswerMake | null): Message {
     const { store, publish, log } = this.#surroundings;
     let stored = message;
     try {
-      store.finish(message, this.#timings);
+      store.finish(message, this.#timings, make);
     } catch (error) {
       log.error('chat.finish', error);
       const info: ErrorInfo =

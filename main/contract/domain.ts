@@ -27,6 +27,7 @@ export const samplingRanges = {
 
 export type SamplingNumber = keyof typeof samplingRanges;
 
+export const logprobsRange = { min: 0, max: 20, step: 1, default: 0 } as const satisfies NumberRange;
 export const maxSeed = 4294967295;
 export const maxStopStrings = 16;
 export const maxStopLength = 200;
@@ -175,6 +176,10 @@ export interface GenerationStats {
   readonly promptTokens: number;
   /** Of these, taken from a checkpoint. The memory tokens count in neither. */
   readonly reusedTokens: number;
+  /** Of the reused ones, brought back from the disk, as after a restart. */
+  readonly restoredTokens?: number | undefined;
+  /** Why a saved state of the conversation could not be used, so that it was read again. */
+  readonly notice?: string | undefined;
   readonly prefillNs: number;
   /** Submitted to first token known, queueing included. */
   readonly ttftNs: number;
@@ -203,10 +208,41 @@ export function decodeTokensPerSecond(stats: GenerationStats): number | null {
 
 // ---------------------------------------------------------------- chats
 
+/** One token of an answer as the token inspector shows it. Log-probabilities are natural, before temperature. */
+export interface TokenDetail {
+  /** What it added to the text; '' where it ends inside a character. */
+  readonly text: string;
+  readonly logprob: number;
+  /** The likeliest tokens at its place, the likeliest first. */
+  readonly top: readonly { readonly token: number; readonly text: string; readonly logprob: number }[];
+}
+
 export type MessageRole = 'user' | 'assistant';
 
 /** `streaming` is only ever seen on the answer being generated; after a crash it reads as `interrupted`. */
 export type MessageStatus = 'complete' | 'streaming' | 'interrupted' | 'failed';
+
+export const contextPolicyKinds = ['stop', 'roll', 'summarise'] as const;
+
+/** What happens when a conversation no longer fits the context. Never decided silently: see ContextCut. */
+export interface ContextPolicy {
+  /** stop: nothing more is answered. roll: older turns are left out. summarise: and a summary stands in for them. */
+  readonly kind: (typeof contextPolicyKinds)[number];
+  /** Newest turns kept in full, or fewer where so many do not fit; of no meaning to `stop`. */
+  readonly keepTurns: number;
+}
+
+export const keepTurnsRange = { min: 1, max: 50, step: 1, default: 6 } as const satisfies NumberRange;
+export const defaultContextPolicy: ContextPolicy = { kind: 'stop', keepTurns: keepTurnsRange.default };
+
+/** Where the model's view of a conversation begins. The system prompt is always in it. */
+export interface ContextCut {
+  /** First message that the model saw. */
+  readonly firstId: string;
+  readonly droppedMessages: number;
+  /** What stood in for those before it; null: nothing. */
+  readonly summary: string | null;
+}
 
 /** Messages form a tree: siblings are versions of each other, a path from a root to a leaf is a conversation. */
 export interface Message {
@@ -220,6 +256,8 @@ export interface Message {
   readonly status: MessageStatus;
   readonly error: ErrorInfo | null;
   readonly stats: GenerationStats | null;
+  /** Of an answer that was given without the whole conversation in view. */
+  readonly cut?: ContextCut | undefined;
 }
 
 export interface ChatSummary {
@@ -233,6 +271,7 @@ export interface ChatSummary {
 export interface Chat extends ChatSummary {
   readonly systemPrompt: string;
   readonly sampling: SamplingOptions;
+  readonly context: ContextPolicy;
   readonly draft: string;
   /** End of the path on display; null for an empty chat. */
   readonly leafId: string | null;
@@ -410,6 +449,15 @@ export interface AppInfo {
   readonly startModel: string | null;
 }
 
+/** Sampling options under a name. */
+export interface SamplingPreset {
+  /** Unique among the user's presets. */
+  readonly name: string;
+  readonly sampling: SamplingOptions;
+}
+export const maxPresets = 50;
+export const maxPresetName = 60;
+
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 
@@ -422,6 +470,9 @@ export interface Settings {
   readonly modelsFolder: string | null;
   readonly sampling: SamplingOptions;
   readonly systemPrompt: string;
+  readonly presets: readonly SamplingPreset[];
+  /** Alternatives remembered for each token of an answer, for the token inspector; 0: none. */
+  readonly logprobs: number;
   readonly railOpen: boolean;
   readonly drawerOpen: boolean;
   readonly hub: HubSettings;
@@ -437,6 +488,8 @@ export const defaultSettings: Settings = {
   modelsFolder: null,
   sampling: defaultSampling,
   systemPrompt: '',
+  presets: [],
+  logprobs: 0,
   railOpen: true,
   drawerOpen: false,
   hub: { offline: false, endpoint: null, proxy: null, noProxy: null, caFile: null },

@@ -5,10 +5,15 @@
 import { z } from 'zod';
 
 import {
+  contextPolicyKinds,
   contextRange,
   deviceKinds,
+  keepTurnsRange,
   keptFormats,
+  logprobsRange,
   maxMessageChars,
+  maxPresetName,
+  maxPresets,
   maxSeed,
   maxStopLength,
   maxStopStrings,
@@ -37,6 +42,7 @@ import type {
   RepoDescription,
   SearchHit,
   Settings,
+  TokenDetail,
   TokenTiming,
   VerifyReport,
 } from './domain.ts';
@@ -79,6 +85,11 @@ export const samplingSchema = z.strictObject({
   promptFormat: z.enum(promptFormats),
 });
 
+export const contextPolicySchema = z.strictObject({
+  kind: z.enum(contextPolicyKinds),
+  keepTurns: wholeInRange(keepTurnsRange),
+});
+
 export const loadSchema = z.strictObject({
   source: path,
   device: z.enum([...deviceKinds, 'auto']).optional(),
@@ -86,6 +97,11 @@ export const loadSchema = z.strictObject({
   format: z.enum([...weightFormats, 'auto']).optional(),
   contextPositions: wholeInRange(contextRange).optional(),
   threads: z.int().min(1).max(1024).optional(),
+});
+
+export const presetSchema = z.strictObject({
+  name: z.string().trim().min(1).max(maxPresetName),
+  sampling: samplingSchema,
 });
 
 export const settingsPatchSchema = z
@@ -98,6 +114,11 @@ export const settingsPatchSchema = z
     modelsFolder: path.nullable(),
     sampling: samplingSchema,
     systemPrompt: z.string().max(maxMessageChars),
+    presets: z
+      .array(presetSchema)
+      .max(maxPresets)
+      .refine((presets) => new Set(presets.map(({ name }) => name)).size === presets.length, 'names must differ'),
+    logprobs: wholeInRange(logprobsRange),
     railOpen: z.boolean(),
     drawerOpen: z.boolean(),
     hub: z.strictObject({
@@ -191,6 +212,7 @@ export const routes = {
       pinned: z.boolean().optional(),
       systemPrompt: z.string().max(maxMessageChars).optional(),
       sampling: samplingSchema.optional(),
+      context: contextPolicySchema.optional(),
       draft: z.string().max(maxMessageChars).optional(),
       leafId: id.optional(),
     }),
@@ -211,7 +233,13 @@ export const routes = {
   'chat.continue': route<{ readonly generationId: string; readonly answer: Message }>()(
     z.strictObject({ chatId: id, messageId: id }),
   ),
+  // A new sibling of an answer: its tokens up to this one, another in its place, and on from there.
+  'chat.branch': route<{ readonly generationId: string; readonly answer: Message }>()(
+    z.strictObject({ chatId: id, messageId: id, tokenIndex: z.int().min(0), token: z.int().min(0) }),
+  ),
   'chat.stop': route<null>()(z.strictObject({ generationId: id })),
+  // What the token inspector shows of an answer; empty when it was not asked for.
+  'chat.inspect': route<readonly TokenDetail[]>()(z.strictObject({ messageId: id })),
   'chat.timings': route<readonly TokenTiming[]>()(z.strictObject({ messageId: id })),
 
   'metrics.overview': route<MetricsOverview>()(nothing),

@@ -64,6 +64,16 @@ export interface NativeModel {
   stages(contextPositions: number): readonly Stage[];
   /** Bytes per second that the device reads from the memory the weights are in; on the engine thread, half a second. */
   readBandwidth(): Promise<number>;
+  /** Writes a file that appears whole or not at all; why it could not, or ''. Off the engine thread. */
+  writeCheckpoint(checkpoint: NativeCheckpoint, file: string): Promise<string>;
+  /**
+   * What such a file holds for these tokens (without memory tokens); null when it is not there, or is of another model,
+   * format, arithmetic or conversation, or damaged: then `why` says so. Off the engine thread.
+   */
+  readCheckpoint(
+    file: string,
+    tokens: Int32Array,
+  ): Promise<{ readonly checkpoint: NativeCheckpoint | null; readonly why: string }>;
   createSession(options: { readonly maxPositions: number }): Promise<NativeSession>;
   /** Idempotent. Sessions keep the weights alive until they are disposed of too. */
   dispose(): void;

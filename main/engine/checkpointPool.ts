@@ -1,8 +1,10 @@
 /**
- * Points to come back to, found by the tokens that lead there. Bounded by bytes, least recently used first out.
- * Losing one costs time and nothing else: what it would have saved is read again.
+ * Points to come back to, found by the tokens that lead there: in memory, bounded by bytes, least recently used first
+ * out, and the ends of conversations behind it on the disk. Losing one costs time and nothing else: what it would have
+ * saved is read again.
  */
 import type { NativeCheckpoint } from './addon.ts';
+import type { SavedStates } from './savedStates.ts';
 
 export interface PoolEntry {
   /** Without memory tokens. */
@@ -10,13 +12,27 @@ export interface PoolEntry {
   readonly checkpoint: NativeCheckpoint;
 }
 
+/** Conversations kept when the model goes: closing must not take long. */
+const maxFlushed = 4;
+
 export class CheckpointPool {
   readonly #maxBytes: number;
+  readonly #disk: Pick<SavedStates, 'find' | 'keep'> | null;
+  readonly #onProblem: (why: string) => void;
+  /** Writes under way. */
+  readonly #writes = new Set<Promise<void>>();
   // In order of use, oldest first.
   #entries: PoolEntry[] = [];
 
-  constructor(maxBytes: number) {
+  /** `onProblem` hears why something could not be kept on the disk. */
+  constructor(
+    maxBytes: number,
+    disk: Pick<SavedStates, 'find' | 'keep'> | null = null,
+    onProblem: (why: string) => void = () => undefined,
+  ) {
     this.#maxBytes = maxBytes;
+    this.#disk = disk;
+    this.#onProblem = onProblem;
   }
 
   get bytes(): number {
@@ -35,8 +51,31 @@ export class CheckpointPool {
     while (this.bytes > this.#maxBytes) {
       const oldest = this.#entries[0];
       if (oldest === undefined) break;
-      this.#drop(oldest);
+      this.#evict(oldest);
     }
+  }
+
+  /**
+   * Brings back from the disk what reaches further into these tokens than `reached` and than anything in memory. Tells
+   * how far that is (0: nothing was brought back), and why a state that was there could not be used.
+   */
+  async fetch(
+    tokens: Int32Array,
+    reached: number,
+  ): Promise<{ readonly restored: number; readonly why: string | null }> {
+    if (this.#disk === null) return { restored: 0, why: null };
+    const inMemory = this.#entries.filter((entry) => isPrefix(entry.tokens, tokens));
+    const beyond = Math.max(reached, ...inMemory.map((entry) => entry.tokens.length));
+    const { found, why } = await this.#disk.find(tokens, beyond);
+    if (found !== null) this.add(found.tokens, found.checkpoint);
+    return { restored: found?.tokens.length ?? 0, why };
+  }
+
+  /** Keeps the ends of the conversations used last on the disk, and waits for all that is being written. */
+  async flush(): Promise<void> {
+    const ends = this.#entries.filter((entry) => this.#isEnd(entry)).toReversed();
+    for (const entry of ends.slice(0, maxFlushed)) await this.#keep(entry);
+    await Promise.all(this.#writes);
   }
 
   /** The checkpoint furthest into these tokens, or null. Counts as a use. */
@@ -58,6 +97,34 @@ export class CheckpointPool {
 
   clear(): void {
     for (const entry of [...this.#entries]) this.#drop(entry);
+  }
+
+  /** Whether nothing in memory goes on from here. */
+  #isEnd({ tokens }: PoolEntry): boolean {
+    return !this.#entries.some((other) => other.tokens.length > tokens.length && isPrefix(tokens, other.tokens));
+  }
+
+  async #keep({ tokens, checkpoint }: PoolEntry): Promise<void> {
+    try {
+      const why = await this.#disk?.keep(tokens, checkpoint);
+      if (why) this.#onProblem(why);
+    } catch (error) {
+      this.#onProblem(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Out of memory; the end of a conversation moves to the disk. */
+  #evict(entry: PoolEntry): void {
+    if (this.#disk === null || !this.#isEnd(entry)) {
+      this.#drop(entry);
+      return;
+    }
+    this.#entries = this.#entries.filter((other) => other !== entry);
+    const write = this.#keep(entry).finally(() => {
+      entry.checkpoint.dispose();
+      this.#writes.delete(write);
+    });
+    this.#writes.add(write);
   }
 
   #drop(entry: PoolEntry): void {

@@ -14,6 +14,8 @@ import type { ClassTimes, GpuSample, Stage } from '../contract/metrics.ts';
 export interface PromptMessage {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
+  /** What an answer was made of. Used where it decodes to exactly the content, so that nothing is read twice. */
+  readonly tokens?: Int32Array;
 }
 
 /** A prompt as token ids, without memory tokens. */
@@ -80,6 +82,8 @@ export interface GenerateRequest {
 export interface GenerateResult {
   readonly text: string;
   readonly tokens: readonly GeneratedToken[];
+  /** Tokens that decode to exactly `text`: the sampled ones as far as that goes. */
+  readonly textTokens: Int32Array;
   /** A stop ends with finishReason 'cancelled' and what was generated so far; it does not throw. */
   readonly stats: GenerationStats;
   /** Spent in main on turning all tokens into text, nanoseconds; absent when none was turned. */

@@ -17,6 +17,7 @@ import { planLoad, weightBytesOf } from './loadPlan.ts';
 import { Position } from './position.ts';
 import { buildPrompt, checkRoom } from './prompt.ts';
 import { RunQueue } from './runQueue.ts';
+import { SavedStates } from './savedStates.ts';
 import { openTokenizer } from './tokenizer.ts';
 
 /** Events and errors worth a line; main/log.ts fits. */
@@ -30,6 +31,10 @@ export interface EngineServiceOptions {
   readonly resolve?: (source: string) => Promise<string>;
   /** Where what can be rebuilt is kept, quantised weights of a model above all; none: nowhere. */
   readonly cacheFolder?: string;
+  /** Where the states of conversations are kept for another time; none: nowhere. */
+  readonly statesFolder?: string;
+  /** Of that folder, all models together. Default: 4 GiB. */
+  readonly stateBytes?: number;
   /** For checkpoints of conversations. Default: a sixteenth of the machine's memory. */
   readonly checkpointBytes?: number;
   /** Made-up words for a model folder that has no tokenizer, instead of TOKENIZER_MISSING. */
@@ -148,10 +153,9 @@ class NativeEngineService implements EngineService {
         generate(request, { addon, session, model, tokenizer, position, signal, submittedNs }),
       );
       if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
-      const { textTokens, ...result } = generation;
-      if (!request.ignoreEnd) answers.remember(request.prompt.tokens, result.text, textTokens);
-      if (request.isMeasurement !== true) this.#options.onGenerated?.(result, addon.nowNs());
-      return result;
+      if (!request.ignoreEnd) answers.remember(request.prompt.tokens, generation.text, generation.textTokens);
+      if (request.isMeasurement !== true) this.#options.onGenerated?.(generation, addon.nowNs());
+      return generation;
     } catch (thrown) {
       const error = toAppError(thrown);
       if (error.code === 'DEVICE_LOST') this.#lose(loaded, error);
@@ -228,7 +232,7 @@ class NativeEngineService implements EngineService {
       const session = await native.createSession({ maxPositions: native.info.contextPositions });
       const tokenizer = this.#openTokenizer(source, native);
       const model = describe(request, source, native, addon.nowNs() - startedNs);
-      const pool = new CheckpointPool(this.#options.checkpointBytes ?? totalmem() / 16);
+      const pool = this.#openPool(source, native);
       const position = new Position(pool, model.metaTokens);
       return {
         ...{ request, model, native, session, tokenizer, pool, position },
@@ -240,6 +244,13 @@ class NativeEngineService implements EngineService {
       native.dispose();
       throw error;
     }
+  }
+
+  #openPool(source: string, native: NativeModel): CheckpointPool {
+    const { statesFolder, stateBytes, checkpointBytes, log } = this.#options;
+    const disk =
+      statesFolder === undefined ? null : new SavedStates({ root: statesFolder, source, native, maxBytes: stateBytes });
+    return new CheckpointPool(checkpointBytes ?? totalmem() / 16, disk, (why) => log?.info('state not kept', { why }));
   }
 
   /** A model without a tokenizer can be loaded; the error comes when text has to become tokens. */
@@ -258,6 +269,7 @@ class NativeEngineService implements EngineService {
     if (loaded === null) return;
     loaded.closing.abort();
     await this.#queue.whenIdle();
+    await loaded.position.settle(loaded.session).catch((error: unknown) => this.#options.log?.error('states', error));
     this.#discard(loaded);
   }
 

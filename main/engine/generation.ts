@@ -24,6 +24,7 @@ export interface Surroundings {
 interface Run extends Surroundings {
   readonly request: GenerateRequest;
   readonly route: Route;
+  readonly restored: Awaited<ReturnType<Position['prepare']>>;
   readonly answer: Answer;
   readonly stop: StopFlag;
   readonly seed: number;
@@ -112,7 +113,7 @@ function finishReason(answer: Answer, native: NativeGenerateResult): FinishReaso
 }
 
 function statsOf(
-  { answer, model, request, route, seed, submittedNs }: Run,
+  { answer, model, request, route, restored, seed, submittedNs }: Run,
   native: NativeGenerateResult,
 ): GenerationStats {
   const { tokens } = answer;
@@ -120,6 +121,8 @@ function statsOf(
   return {
     promptTokens: request.prompt.tokens.length,
     reusedTokens: route.reusedTokens,
+    ...(restored.restored > 0 && { restoredTokens: Math.min(restored.restored, route.reusedTokens) }),
+    ...(restored.why !== null && { notice: restored.why }),
     prefillNs: native.prefilledNs - native.startedNs,
     ttftNs: firstNs - submittedNs,
     queueNs: native.startedNs - submittedNs,
@@ -133,17 +136,13 @@ function statsOf(
   };
 }
 
-export interface Generation extends GenerateResult {
-  /** Tokens that decode to exactly `text`. */
-  readonly textTokens: Int32Array;
-}
-
 /** Runs the request. What it throws leaves the position unknown, and said so. */
-export async function generate(request: GenerateRequest, surroundings: Surroundings): Promise<Generation> {
+export async function generate(request: GenerateRequest, surroundings: Surroundings): Promise<GenerateResult> {
   const { addon, position, tokenizer, signal } = surroundings;
   const run: Run = {
     ...surroundings,
     request,
+    restored: await position.prepare(request.prompt),
     route: position.routeTo(request.prompt),
     answer: new Answer(tokenizer, request.sampling.stop, request.ignoreEnd ?? false),
     stop: new addon.StopFlag(),
@@ -179,6 +178,7 @@ export function cancelledResult(request: GenerateRequest, model: LoadedModel, wa
   return {
     text: '',
     tokens: [],
+    textTokens: new Int32Array(0),
     stats: {
       promptTokens: request.prompt.tokens.length,
       reusedTokens: 0,

@@ -1,5 +1,5 @@
 /** Where the session stands, token by token, and how to get from there to a prompt by reading as little as possible. */
-import type { NativeCheckpoint, NativeGenerateResult } from './addon.ts';
+import type { NativeCheckpoint, NativeGenerateResult, NativeSession } from './addon.ts';
 import { isPrefix } from './checkpointPool.ts';
 import type { CheckpointPool } from './checkpointPool.ts';
 import type { Prompt } from './engineApi.ts';
@@ -40,6 +40,19 @@ export class Position {
   constructor(pool: CheckpointPool, metaTokens: number) {
     this.#pool = pool;
     this.#metaTokens = metaTokens;
+  }
+
+  /** Before routeTo(): brings back from the disk what spares reading. See CheckpointPool.fetch(). */
+  prepare(prompt: Prompt): ReturnType<CheckpointPool['fetch']> {
+    const here = this.#consumed;
+    return this.#pool.fetch(prompt.tokens, here !== null && isPrefix(here, prompt.tokens) ? here.length : 0);
+  }
+
+  /** Before the session goes: keeps where it stands, and what was kept in memory, for another time. */
+  async settle(session: NativeSession): Promise<void> {
+    const here = this.#consumed;
+    if (here !== null && here.length > 0 && !this.#pool.has(here)) this.#pool.add(here, await session.save());
+    await this.#pool.flush();
   }
 
   routeTo(prompt: Prompt): Route {

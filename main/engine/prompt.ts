@@ -8,6 +8,8 @@ interface Piece {
   readonly text: string;
   /** What the assistant said; it may be known token by token. */
   readonly isAnswer: boolean;
+  /** What it was made of, as the caller says. */
+  readonly tokens?: Int32Array | undefined;
   /** What comes before this piece is worth a checkpoint. */
   readonly boundaryBefore: boolean;
 }
@@ -20,7 +22,7 @@ function modelCardPieces(messages: readonly PromptMessage[]): readonly Piece[] {
   const pieces: Piece[] = [];
   const add = (text: string, isAnswer: boolean, boundaryBefore: boolean) =>
     pieces.push({ text, isAnswer, boundaryBefore: boundaryBefore && pieces.length > 0 });
-  messages.forEach(({ role, content }, index) => {
+  messages.forEach(({ role, content, tokens }, index) => {
     const before = index === 0 ? '' : '\n';
     if (role === 'system') {
       add(`${before}${content}`, false, true);
@@ -28,7 +30,7 @@ function modelCardPieces(messages: readonly PromptMessage[]): readonly Piece[] {
       add(`${before}User: ${content}`, false, true);
     } else {
       add(`${before}Assistant:`, false, true);
-      add(content, true, false);
+      pieces.push({ text: content, isAnswer: true, tokens, boundaryBefore: false });
     }
   });
   if (messages.at(-1)?.role !== 'assistant') add(messages.length === 0 ? 'Assistant:' : '\nAssistant:', false, true);
@@ -40,8 +42,9 @@ function piecesOf(messages: readonly PromptMessage[], format: PromptFormat): rea
     case 'model-card':
       return modelCardPieces(messages);
     case 'raw':
-      return messages.map(({ role, content }, index) => ({
+      return messages.map(({ role, content, tokens }, index) => ({
         text: content,
+        tokens,
         isAnswer: role === 'assistant',
         boundaryBefore: index > 0,
       }));
@@ -127,6 +130,12 @@ class Builder {
   }
 }
 
+/** The tokens that a message brings along, if they are its text to this tokenizer; they may be another model's. */
+function ownTokens({ text, tokens }: Piece, tokenizer: Tokenizer): Int32Array | null {
+  if (tokens === undefined || !tokens.every((token) => tokenizer.bytes(token).length > 0)) return null;
+  return tokenizer.decode(tokens) === text ? tokens : null;
+}
+
 /** After "Assistant:" the model begins with a space; an answer that came from elsewhere may not. */
 function spaced(answer: string): string {
   return answer === '' || /^\s/.test(answer) ? answer : ` ${answer}`;
@@ -144,9 +153,12 @@ export function buildPrompt(
 ): Prompt {
   const leading = format === 'model-card' ? leadingSpecialTokens(tokenizer) : new Int32Array(0);
   const builder = new Builder(tokenizer, leading);
-  for (const { text, isAnswer, boundaryBefore } of piecesOf(messages, format)) {
+  for (const piece of piecesOf(messages, format)) {
+    const { text, isAnswer, boundaryBefore } = piece;
     if (boundaryBefore) builder.addBoundary();
-    const known = isAnswer && answers.mayKnow(text) ? answers.recall(builder.settle(), text) : null;
+    const known = isAnswer
+      ? (ownTokens(piece, tokenizer) ?? (answers.mayKnow(text) ? answers.recall(builder.settle(), text) : null))
+      : null;
     if (known !== null) builder.addTokens(known);
     else builder.addText(isAnswer && format === 'model-card' ? spaced(text) : text);
   }

@@ -4,8 +4,19 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import type { Chat, ChatSummary, Message, SamplingOptions, SearchHit, TokenTiming } from '../contract/domain.ts';
+import { defaultContextPolicy } from '../contract/domain.ts';
+import type {
+  Chat,
+  ChatSummary,
+  ContextPolicy,
+  Message,
+  SamplingOptions,
+  SearchHit,
+  TokenDetail,
+  TokenTiming,
+} from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import { AnswerTokens } from './answerTokens.ts';
 import type { Database, Row } from './database.ts';
 import { readChatHeader, readMessages, readSummary } from './rows.ts';
 import type { ChatHeader } from './rows.ts';
@@ -24,6 +35,7 @@ export interface ChatPatch {
   readonly pinned?: boolean | undefined;
   readonly systemPrompt?: string | undefined;
   readonly sampling?: SamplingOptions | undefined;
+  readonly context?: ContextPolicy | undefined;
   readonly draft?: string | undefined;
   readonly leafId?: string | undefined;
 }
@@ -33,13 +45,22 @@ interface ChatStoreOptions {
   readonly allowFts?: boolean | undefined;
 }
 
+/** What an answer was made of. */
+export interface AnswerMake {
+  /** Decode to exactly the answer's text. */
+  readonly tokens: Int32Array;
+  readonly details: readonly TokenDetail[];
+}
+
 export class ChatStore {
+  readonly answerTokens: AnswerTokens;
   readonly #database: Database;
   readonly #index: SearchIndex;
   readonly #now: () => number;
 
   constructor(database: Database, options: ChatStoreOptions = {}) {
     this.#database = database;
+    this.answerTokens = new AnswerTokens(database);
     this.#index = new SearchIndex(database, options.allowFts);
     this.#now = options.now ?? Date.now;
   }
@@ -52,11 +73,15 @@ export class ChatStore {
       .filter((chat) => chat !== null);
   }
 
-  create(defaults: { readonly systemPrompt: string; readonly sampling: SamplingOptions }): Chat {
+  create(defaults: {
+    readonly systemPrompt: string;
+    readonly sampling: SamplingOptions;
+    readonly context?: ContextPolicy;
+  }): Chat {
     const now = this.#now();
-    const { systemPrompt, sampling } = defaults;
+    const { systemPrompt, sampling, context = defaultContextPolicy } = defaults;
     const header = { title: untitled, createdAt: now, updatedAt: now, pinned: false, draft: '', leafId: null };
-    const chat: Chat = { id: randomUUID(), ...header, systemPrompt, sampling, messages: [] };
+    const chat: Chat = { id: randomUUID(), ...header, systemPrompt, sampling, context, messages: [] };
     this.insert(chat);
     return this.get(chat.id);
   }
@@ -65,8 +90,8 @@ export class ChatStore {
   insert(chat: Chat): void {
     this.#database.transaction(() => {
       this.#database.run(
-        `INSERT INTO chats (id, title, created_at, updated_at, pinned, system_prompt, sampling, draft, leaf_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO chats (id, title, created_at, updated_at, pinned, system_prompt, sampling, context, draft, leaf_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         chat.id,
         chat.title,
         chat.createdAt,
@@ -74,6 +99,7 @@ export class ChatStore {
         chat.pinned ? 1 : 0,
         chat.systemPrompt,
         JSON.stringify(chat.sampling),
+        JSON.stringify(chat.context),
         chat.draft,
         chat.leafId,
       );
@@ -148,7 +174,12 @@ export class ChatStore {
       const row = this.#database.get('SELECT seq FROM messages WHERE id = ?', answer.id);
       if (!row) throw noSuchMessage();
       this.#index.forget(Number(row['seq']));
-      this.#database.run(`UPDATE messages SET status = 'streaming', error = NULL WHERE id = ?`, answer.id);
+      const cut = answer.cut ? JSON.stringify(answer.cut) : null;
+      this.#database.run(
+        `UPDATE messages SET status = 'streaming', error = NULL, cut = ? WHERE id = ?`,
+        cut,
+        answer.id,
+      );
       const { chatId } = answer;
       this.#database.run('UPDATE chats SET leaf_id = ?, updated_at = ? WHERE id = ?', answer.id, this.#now(), chatId);
     });
@@ -161,19 +192,22 @@ export class ChatStore {
     });
   }
 
-  /** The answer as it stays. Of its timings the first 8192 tokens are kept. */
-  finish(answer: Message, timings: readonly TokenTiming[]): void {
+  /** The answer as it stays. Of its timings the first 8192 tokens are kept. `make`: null when nobody knows. */
+  finish(answer: Message, timings: readonly TokenTiming[], make: AnswerMake | null = null): void {
     this.#database.transaction(() => {
       this.#database.run(
-        'UPDATE messages SET content = ?, status = ?, error = ?, stats = ?, indexed = 0 WHERE id = ?',
+        'UPDATE messages SET content = ?, status = ?, error = ?, stats = ?, cut = ?, indexed = 0 WHERE id = ?',
         answer.content.toWellFormed(),
         answer.status,
         answer.error && JSON.stringify(answer.error),
         answer.stats && JSON.stringify(answer.stats),
+        answer.cut ? JSON.stringify(answer.cut) : null,
         answer.id,
       );
       this.#database.run('UPDATE chats SET updated_at = ? WHERE id = ?', this.#now(), answer.chatId);
       if (timings.length > 0) this.#keepTimings(answer.id, timings);
+      if (make === null) this.answerTokens.forget(answer.id);
+      else this.answerTokens.keep(answer.id, make.tokens, make.details);
       this.#index.coverSome();
     });
   }
@@ -222,6 +256,7 @@ export class ChatStore {
     if (patch.pinned !== undefined) set('pinned', patch.pinned ? 1 : 0);
     if (patch.systemPrompt !== undefined) set('system_prompt', patch.systemPrompt);
     if (patch.sampling !== undefined) set('sampling', JSON.stringify(patch.sampling));
+    if (patch.context !== undefined) set('context', JSON.stringify(patch.context));
     if (patch.draft !== undefined) set('draft', patch.draft);
     if (patch.leafId !== undefined) {
       const leaf: Row | undefined = this.#database.get(
@@ -245,8 +280,8 @@ export class ChatStore {
 
   #insertMessage(message: Message): void {
     this.#database.run(
-      `INSERT INTO messages (id, chat_id, parent_id, role, content, created_at, status, error, stats)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (id, chat_id, parent_id, role, content, created_at, status, error, stats, cut)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.id,
       message.chatId,
       message.parentId,
@@ -256,6 +291,7 @@ export class ChatStore {
       message.status,
       message.error && JSON.stringify(message.error),
       message.stats && JSON.stringify(message.stats),
+      message.cut ? JSON.stringify(message.cut) : null,
     );
   }
 

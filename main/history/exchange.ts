@@ -64,6 +64,7 @@ function withNewIds(chat: Chat): Chat {
     chatId,
     id: ids.get(message.id) ?? randomUUID(),
     parentId: renamed(message.parentId),
+    ...(message.cut && { cut: { ...message.cut, firstId: renamed(message.cut.firstId) ?? '' } }),
   }));
   return { ...chat, id: chatId, leafId: renamed(chat.leafId), messages };
 }

@@ -17,7 +17,7 @@ const documentSchema = z.object({
 
 /** Keys in a fixed order, so that equal chats give equal text. An answer in the making travels as interrupted. */
 export function portable(chat: Chat): PortableChat {
-  const { id, title, createdAt, updatedAt, pinned, systemPrompt, sampling, draft, leafId } = chat;
+  const { id, title, createdAt, updatedAt, pinned, systemPrompt, sampling, context, draft, leafId } = chat;
   const messages = chat.messages.map((message) => ({
     id: message.id,
     parentId: message.parentId,
@@ -27,8 +27,9 @@ export function portable(chat: Chat): PortableChat {
     status: message.status === 'streaming' ? ('interrupted' as const) : message.status,
     error: message.error,
     stats: message.stats,
+    ...(message.cut !== undefined && { cut: message.cut }),
   }));
-  return { id, title, createdAt, updatedAt, pinned, systemPrompt, sampling, draft, leafId, messages };
+  return { id, title, createdAt, updatedAt, pinned, systemPrompt, sampling, context, draft, leafId, messages };
 }
 
 export function writeJson(chats: readonly Chat[]): string {

@@ -75,6 +75,18 @@ export const migrations: readonly string[] = [
      app_version TEXT NOT NULL,
      marks TEXT NOT NULL
    );`,
+
+  // 5: what answers were made of: token ids as int32, and as JSON how likely each was where that was asked for.
+  `CREATE TABLE answer_tokens (
+     seq INTEGER PRIMARY KEY,
+     message_id TEXT NOT NULL UNIQUE REFERENCES messages (id) ON DELETE CASCADE,
+     tokens BLOB NOT NULL,
+     details TEXT
+   );`,
+
+  // 6: what a chat does when its context is full, and which part of the conversation an answer was given from.
+  `ALTER TABLE chats ADD COLUMN context TEXT;
+   ALTER TABLE messages ADD COLUMN cut TEXT;`,
 ];
 
 export const schemaVersion = migrations.length;

@@ -4,17 +4,17 @@
  */
 import type { z } from 'zod';
 
-import type { ChatSummary, Message, SamplingOptions } from '../contract/domain.ts';
+import type { ChatSummary, ContextPolicy, Message, SamplingOptions } from '../contract/domain.ts';
 import type { Row } from './database.ts';
 import { soundTree } from './messageTree.ts';
-import { errorSchema, messageStatuses, readSampling, statsSchema } from './schemas.ts';
+import { cutSchema, errorSchema, messageStatuses, readContextPolicy, readSampling, statsSchema } from './schemas.ts';
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const whole = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : 0);
 export const textOrNull = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
 
 /** Null for what is not JSON or not of the shape. */
-function parsed<T>(value: unknown, schema: z.ZodType<T>): T | null {
+export function parsed<T>(value: unknown, schema: z.ZodType<T>): T | null {
   const raw = json(value);
   return raw === null ? null : (schema.safeParse(raw).data ?? null);
 }
@@ -32,6 +32,7 @@ export function readMessage(row: Row): Message | null {
   const id = textOrNull(row['id']);
   const chatId = textOrNull(row['chat_id']);
   if (!id || !chatId) return null;
+  const cut = parsed(row['cut'], cutSchema);
   const status = messageStatuses.find((known) => known === row['status']) ?? 'complete';
   return {
     id,
@@ -43,6 +44,7 @@ export function readMessage(row: Row): Message | null {
     status,
     error: parsed(row['error'], errorSchema),
     stats: parsed(row['stats'], statsSchema),
+    ...(cut !== null && { cut }),
   };
 }
 
@@ -66,6 +68,7 @@ export function readSummary(row: Row): ChatSummary | null {
 export interface ChatHeader extends ChatSummary {
   readonly systemPrompt: string;
   readonly sampling: SamplingOptions;
+  readonly context: ContextPolicy;
   readonly draft: string;
   readonly leafId: string | null;
 }
@@ -77,6 +80,7 @@ export function readChatHeader(row: Row): ChatHeader | null {
     ...summary,
     systemPrompt: text(row['system_prompt']),
     sampling: readSampling(json(row['sampling'])),
+    context: readContextPolicy(json(row['context']) ?? {}),
     draft: text(row['draft']),
     leafId: textOrNull(row['leaf_id']),
   };

@@ -18,8 +18,20 @@ const chatColumns = [
   'draft',
   'leaf_id',
   'deleted_at',
+  'context',
 ];
-const messageColumns = ['id', 'chat_id', 'parent_id', 'role', 'content', 'created_at', 'status', 'error', 'stats'];
+const messageColumns = [
+  'id',
+  'chat_id',
+  'parent_id',
+  'role',
+  'content',
+  'created_at',
+  'status',
+  'error',
+  'stats',
+  'cut',
+];
 
 /** Walks a table from both ends until a page cannot be read, so that one bad page costs only its own rows. */
 function readableRows(connection: DatabaseSync, table: 'chats' | 'messages'): readonly Row[] {
@@ -88,6 +100,7 @@ function addChat(target: Database, row: Row): void {
     header.draft,
     header.leafId,
     typeof row['deleted_at'] === 'number' ? row['deleted_at'] : null,
+    JSON.stringify(header.context),
   );
 }
 

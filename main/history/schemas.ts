@@ -1,11 +1,17 @@
 /** The shapes of what is kept as JSON, in the store and in exports, with the parts that may be forgiven. */
 import { z } from 'zod';
 
-import { defaultSampling, deviceKinds, finishReasons, weightFormats } from '../contract/domain.ts';
-import type { Chat, GenerationStats, Message, SamplingOptions } from '../contract/domain.ts';
+import {
+  defaultContextPolicy,
+  defaultSampling,
+  deviceKinds,
+  finishReasons,
+  weightFormats,
+} from '../contract/domain.ts';
+import type { Chat, ContextCut, ContextPolicy, GenerationStats, Message, SamplingOptions } from '../contract/domain.ts';
 import { errorCodes } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
-import { samplingSchema } from '../contract/ipc.ts';
+import { contextPolicySchema, samplingSchema } from '../contract/ipc.ts';
 import { readPerKey } from '../tolerant.ts';
 
 export const messageStatuses = ['complete', 'streaming', 'interrupted', 'failed'] as const;
@@ -19,6 +25,8 @@ export const errorSchema: z.ZodType<ErrorInfo> = z.object({
 export const statsSchema: z.ZodType<GenerationStats> = z.object({
   promptTokens: amount,
   reusedTokens: amount,
+  restoredTokens: amount.optional().catch(undefined),
+  notice: z.string().optional().catch(undefined),
   prefillNs: amount,
   ttftNs: amount,
   queueNs: amount,
@@ -35,7 +43,17 @@ export function readSampling(raw: unknown): SamplingOptions {
   return readPerKey(samplingSchema.shape, raw, defaultSampling, 'sampling').value;
 }
 
+export function readContextPolicy(raw: unknown): ContextPolicy {
+  return readPerKey(contextPolicySchema.shape, raw, defaultContextPolicy, 'context').value;
+}
+
 const identity = z.string().min(1);
+
+export const cutSchema: z.ZodType<ContextCut> = z.object({
+  firstId: identity,
+  droppedMessages: amount,
+  summary: z.string().nullable().catch(null),
+});
 const date = z.int().min(0).catch(0);
 
 /** A message as exports carry it: its chat is the one that it stands in. */
@@ -48,6 +66,7 @@ export const portableMessageSchema = z.object({
   status: z.enum(messageStatuses).catch('complete'),
   error: errorSchema.nullable().catch(null),
   stats: statsSchema.nullable().catch(null),
+  cut: cutSchema.optional().catch(undefined),
 }) satisfies z.ZodType<Omit<Message, 'chatId'>>;
 
 export const portableHeaderSchema = z.object({
@@ -58,6 +77,7 @@ export const portableHeaderSchema = z.object({
   pinned: z.boolean().catch(false),
   systemPrompt: z.string().catch(''),
   sampling: z.unknown().default({}).transform(readSampling),
+  context: z.unknown().default({}).transform(readContextPolicy),
   draft: z.string().catch(''),
   leafId: identity.nullable().catch(null),
 }) satisfies z.ZodType<Omit<Chat, 'messages'>>;

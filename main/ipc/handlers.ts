@@ -93,7 +93,9 @@ export function createHandlers({
     'chat.send': (input) => chats.send(input),
     'chat.regenerate': (input) => chats.regenerate(input),
     'chat.continue': (input) => chats.continue(input),
+    'chat.branch': (input) => chats.branch(input),
     'chat.stop': (input) => chats.stop(input),
+    'chat.inspect': (input) => chats.inspect(input),
     'chat.timings': (input) => chats.timings(input),
 
     'metrics.overview': (input) => metrics.overview(input),

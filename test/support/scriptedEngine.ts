@@ -95,6 +95,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     return {
       text: tokens.map(({ token }) => String.fromCodePoint(token)).join(''),
       tokens,
+      textTokens: Int32Array.from(tokens, ({ token }) => token),
       stats: {
         promptTokens: request.prompt.tokens.length,
         reusedTokens: 3,

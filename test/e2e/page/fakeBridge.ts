@@ -2,7 +2,7 @@
  * A main process made of memory, put into the page before its scripts run: window.bridge for tests of the page alone.
  * Scenes are set through window.fake.
  */
-import { defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
+import { defaultContextPolicy, defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
 import type {
   Chat,
   EngineStatus,
@@ -12,6 +12,7 @@ import type {
   Message,
   RepoDescription,
   Settings,
+  TokenDetail,
   TokenTiming,
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
@@ -47,6 +48,8 @@ export interface Fake {
   overview: MetricsOverview;
   readonly regression: MetricsOverview['regression'];
   sample: SystemSample;
+  /** What the token inspector is told. */
+  details: readonly TokenDetail[];
   description: RepoDescription;
 }
 
@@ -217,6 +220,7 @@ function addChat(partial: Partial<Chat> & { readonly id: string }): Chat {
     updatedAt: now,
     pinned: false,
     systemPrompt: '',
+    context: defaultContextPolicy,
     sampling: defaultSampling,
     draft: '',
     leafId: null,
@@ -397,6 +401,12 @@ const handlers: Record<string, Handler> = {
     if (run !== undefined) run.stopped = true;
     return null;
   },
+  'chat.branch': (input) => {
+    const chatId = text(input['chatId']);
+    const before = chats.get(chatId)?.messages.find((entry) => entry.id === input['messageId']);
+    return startRun(chatId, before?.parentId ?? null);
+  },
+  'chat.inspect': () => fake.details,
   'chat.timings': () => timings(512),
   'metrics.overview': () => fake.overview,
   'metrics.answers': () => records(),
@@ -421,6 +431,7 @@ const fake: Fake = {
   overview,
   regression,
   sample,
+  details: [],
   description,
   model,
   emit,

@@ -57,7 +57,9 @@ export class FakeGeneration {
   }
 
   finish(reason: FinishReason = 'stop'): void {
-    this.#settle.resolve({ text: this.#text, tokens: this.#tokens, stats: fakeStats(this.#tokens.length, reason) });
+    const tokens = this.#tokens;
+    const textTokens = Int32Array.from(tokens, ({ token }) => token);
+    this.#settle.resolve({ text: this.#text, tokens, textTokens, stats: fakeStats(tokens.length, reason) });
   }
 
   fail(error: unknown): void {

@@ -24,7 +24,7 @@ function resultWith(n: number, slowIndex: number, baseNs = 1e9): GenerateResult 
     const classNs = [1e3, 2e5, 3e5, slow, 4e5, 5e5, 6e3];
     return { token: index, logprob: 0, top: [], stampNs, forwardNs: 1.9e6, sampleNs: 6e3, classNs };
   });
-  return { text: '', tokens, stats: fakeStats(n, 'stop') };
+  return { text: '', tokens, textTokens: new Int32Array(0), stats: fakeStats(n, 'stop') };
 }
 
 async function openMetrics(options: { appVersion?: string; home?: ReturnType<typeof testHome> } = {}) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { defaultSampling } from '../../../main/contract/domain.ts';
+import { defaultContextPolicy, defaultSampling } from '../../../main/contract/domain.ts';
 import type { Chat, Message } from '../../../main/contract/domain.ts';
 import type { Events } from '../../../main/contract/ipc.ts';
 import {
@@ -43,6 +43,7 @@ function chat(messages: readonly Message[], leafId: string | null): Chat {
     updatedAt: 0,
     pinned: false,
     systemPrompt: '',
+    context: defaultContextPolicy,
     sampling: defaultSampling,
     draft: '',
     leafId,
