@@ -30,8 +30,6 @@ export interface AppOptions {
   readonly startModel: string | null;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
   readonly pickFolder: (title: string) => Promise<string | null>;
-  /** The worker that computes digests, as a file of its own, where the app is bundled. */
-  readonly hashWorkerFile?: string;
 }
 
 export interface App {
@@ -74,7 +72,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     home,
     settings,
     makeWeights,
-    ...(options.hashWorkerFile === undefined ? {} : { hashWorkerFile: options.hashWorkerFile }),
     onChanged: (installed) => events.publish('models.changed', installed),
     onProgress: (status) => {
       metrics.timeline.observe('download', status.state === 'running', longestBetweenProgressMs);

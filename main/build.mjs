@@ -1,7 +1,10 @@
-// `npm run build`: the page (out/renderer), Electron's entry and the preload script (out/main), each to plain files.
+// `npm run build`: the page (out/renderer), Electron's entry and the preload script (out/main), each to plain files, and
+// the licences of what they contain.
 import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+
+import { buildNotices } from './notices.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const out = path.join(root, 'out', 'main');
@@ -46,5 +49,6 @@ export async function buildPage() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  buildNotices();
   await Promise.all([buildMain(), buildPage()]);
 }

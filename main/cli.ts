@@ -15,7 +15,8 @@ import { register as registerServe } from './commands/serve.ts';
 import { AppError } from './contract/errors.ts';
 import { version } from './version.ts';
 
-function createProgram(): Command {
+/** Every command, not yet run. */
+export function createProgram(): Command {
   const program = new Command('nemoflash')
     .description('Private, offline chat with NVIDIA Nemotron-Flash, at the speed of the hardware.')
     .version(version)

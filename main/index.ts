@@ -1,7 +1,6 @@
 /** Electron's entry: one instance, one window that shows before the services are built, an orderly end. */
 import path from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 
 import { app, BrowserWindow, dialog, session } from 'electron';
 
@@ -13,20 +12,16 @@ import { connectElectron } from './ipc/electron.ts';
 import { refusal } from './ipc/router.ts';
 import { openLog } from './log.ts';
 import { installMenu } from './menu.ts';
+import { readStart } from './startArguments.ts';
+import type { WindowStart } from './startArguments.ts';
 import { guardContents, guardSession, openWindow, pageOrigin, registerPageScheme, servePage } from './window.ts';
 
 const outFolder = path.resolve(import.meta.dirname, '..');
 
-/** Not strict: Electron's and Chromium's own switches stand on the same line. */
-const { values: options } = parseArgs({
-  args: process.argv.slice(1),
-  options: { home: { type: 'string' }, model: { type: 'string' } },
-  strict: false,
-});
-const text = (value: string | boolean | undefined): string | undefined =>
-  typeof value === 'string' ? value : undefined;
+const asked = readStart(process.argv.slice(app.isPackaged ? 1 : 2));
+const options: WindowStart = asked.kind === 'window' ? asked : { kind: 'window' };
 
-const home = resolveHome(text(options['home']));
+const home = resolveHome(options.home);
 
 function whyBroken(error: unknown): Envelope<never> {
   if (error instanceof AppError) return { ok: false, error: error.info };
@@ -45,9 +40,8 @@ async function buildApp(): Promise<App> {
       log,
       version: app.getVersion(),
       shell: 'electron',
-      startModel: text(options['model']) ?? null,
+      startModel: options.model ?? null,
       pickFolder,
-      hashWorkerFile: path.join(outFolder, 'main', 'hashWorker.cjs'),
     });
   } catch (error) {
     log.error('start failed', error);
@@ -127,16 +121,37 @@ function fail(error: unknown): void {
   app.exit(1);
 }
 
-registerPageScheme();
-app.enableSandbox();
-app.setName('Nemoflash');
-app.on('web-contents-created', (_event, contents) => guardContents(contents));
-try {
+/** One command of the command line, in the installed program: no window, no display, no lock. */
+async function runCommand(args: readonly string[]): Promise<void> {
+  app.disableHardwareAcceleration();
+  if (process.platform === 'linux') app.commandLine.appendSwitch('ozone-platform', 'headless');
+  app.dock?.hide();
+  await app.whenReady();
+  const { run } = await import('./cli.ts');
+  const code = await run(args);
+  await new Promise((resolve) => process.stdout.write('', resolve));
+  app.exit(code || Number(process.exitCode ?? 0));
+}
+
+function runWindow(): void {
+  registerPageScheme();
+  app.on('web-contents-created', (_event, contents) => guardContents(contents));
   makeHomeSync(home);
   // Chromium's own files stay inside the one folder, too.
   app.setPath('userData', path.join(home.root, 'electron'));
   if (app.requestSingleInstanceLock()) start().catch(fail);
   else app.quit();
+}
+
+app.enableSandbox();
+app.setName('Nemoflash');
+try {
+  if (asked.kind === 'window') runWindow();
+  else
+    runCommand(asked.args).catch((error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      app.exit(1);
+    });
 } catch (error) {
   fail(error);
 }

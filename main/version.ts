@@ -1,7 +1,4 @@
 /** The product's version, from package.json. */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
 
-const file = path.resolve(import.meta.dirname, '..', 'package.json');
-
-export const version: string = (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+export const { version } = packageJson;

@@ -1,7 +1,6 @@
 /** The web shell: the built page and the same router over WebSockets, on loopback, for those who hold its link. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import path from 'node:path';
 
 import { AppError } from './contract/errors.ts';
 import type { Router } from './ipc/router.ts';
@@ -10,9 +9,6 @@ import { acceptSockets } from './ipc/websocket.ts';
 import { readPageFile, securityHeaders } from './page.ts';
 import type { Api } from './server/api.ts';
 import { createLimitedServer } from './server/apiServer.ts';
-
-/** Where `npm run build` puts the page. */
-export const builtPage = path.resolve(import.meta.dirname, '..', 'out', 'renderer');
 
 export interface WebShellOptions {
   readonly router: Router;

@@ -1,6 +1,7 @@
 /** `nemoflash serve`: the OpenAI-compatible API, and with --ui the app itself in a browser, both on this machine only. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
@@ -15,7 +16,10 @@ import { openLog } from '../log.ts';
 import { Api } from '../server/api.ts';
 import { ApiServer } from '../server/apiServer.ts';
 import { version } from '../version.ts';
-import { builtPage, startWebShell } from '../web.ts';
+import { startWebShell } from '../web.ts';
+
+/** Where `npm run build` puts the page; the bundle lies as deep as this file. */
+const builtPage = path.resolve(import.meta.dirname, '..', '..', 'out', 'renderer');
 
 interface ServeOptions {
   readonly ui: boolean;

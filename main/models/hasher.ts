@@ -1,4 +1,5 @@
 /** Digests of files, computed off the main thread. */
+import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 import { AppError } from '../contract/errors.ts';
@@ -34,6 +35,9 @@ export interface FileDigest {
   readonly partBytes: number;
 }
 
+/** Beside this module: as it is written in the source tree, as a file of its own beside the bundle. */
+const workerFile = path.join(import.meta.dirname, `hashWorker${path.extname(import.meta.filename)}`);
+
 /** The one name of a content: what its digest must be. */
 export const contentName = (content: ContentId): string => content.sha256 ?? content.gitOid;
 
@@ -46,15 +50,9 @@ interface Pending {
 
 /** One worker thread for any number of files. Starts at the first one; never keeps the process alive by itself. */
 export class Hasher {
-  readonly #workerFile: URL | string | null;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | null = null;
   #lastId = 0;
-
-  /** `workerFile`: hashWorker as a file that this Node can run; null: the one beside this module. */
-  constructor(workerFile: URL | string | null = null) {
-    this.#workerFile = workerFile;
-  }
 
   /** Opens a file that may still be growing. */
   follow(file: string, content: ContentId, partBytes: number): HashJob {
@@ -114,7 +112,7 @@ export class Hasher {
 
   #start(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(this.#workerFile ?? new URL('./hashWorker.ts', import.meta.url));
+    const worker = new Worker(workerFile);
     worker.unref();
     worker.on('message', (reply: HashReply) => this.#take(reply));
     worker.on('error', (cause) => {

@@ -70,8 +70,6 @@ export interface ModelsServiceOptions {
   readonly fetch?: Fetch;
   /** The Hugging Face cache to look into before fetching; null: none. Default: the system's. */
   readonly hfCache?: string | null;
-  /** hashWorker as a file this Node can run, where the app is bundled. */
-  readonly hashWorkerFile?: URL | string;
   /** The engine's, for makeFormat. */
   readonly makeWeights?: (request: MakeWeights) => Promise<void>;
   readonly transfer?: Partial<TransferOptions>;
@@ -122,7 +120,7 @@ export class ModelsService {
       fetch: options.fetch,
     });
     this.#hub = new Hub(this.#network);
-    this.#hasher = new Hasher(options.hashWorkerFile ?? null);
+    this.#hasher = new Hasher();
     this.#store = new ModelStore(new Records(path.join(home.root, 'library'), home.damagedFolder), () => this.#roots());
     this.#transfer = { ...defaultTransfer, ...options.transfer };
     this.#downloads = new Downloads(

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { extractFile, listPackage } from '@electron/asar';
+import { extractAll, extractFile, listPackage } from '@electron/asar';
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { productionPackages } from '../../main/notices.ts';
+import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { makeStandInElectron } from '../support/standInElectron.ts';
+import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -42,6 +45,7 @@ it('holds the bundles, the page and the addon, and nothing else', () => {
       '/package.json',
       '/out/main/index.cjs',
       '/out/main/preload.cjs',
+      '/out/main/hashWorker.cjs',
       '/out/renderer/index.html',
       '/build/native/Release/nemoflash.node',
       '/node_modules/@mlc-ai/web-xgrammar/lib/index.js',
@@ -80,7 +84,43 @@ it('sets every fuse, each for its reason in electron-builder.yml', async () => {
   expect(on(FuseV1Options.GrantFileProtocolExtraPrivileges)).toBe(false);
 });
 
-it('ships the licences', async () => {
+it('ships the licences of all that is inside', async () => {
   await access(path.join(app, 'LICENSE'));
   await access(path.join(app, 'LICENSES.chromium.html'));
+  const notices = await readFile(path.join(app, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
+  const packages = productionPackages();
+  expect(packages.map(({ name }) => name)).toEqual(expect.arrayContaining(['react', 'zod', 'electron-updater']));
+  for (const { name, version } of packages) expect(notices).toContain(`${name} ${version} (`);
+});
+
+/** The packed bundles as plain files, under the double, in a folder without the sources. */
+describe.skipIf(chromiumPath === null)(needsChromium('commands of the packed app'), () => {
+  const double = path.join(root, 'test', 'support', 'electronDouble', 'register.mjs');
+  const command = async (...args: readonly string[]): Promise<unknown> => {
+    const packed = path.join(work, 'packed');
+    const flags = [
+      '--import',
+      double,
+      '--disable-warning=ExperimentalWarning',
+      path.join(packed, 'out/main/index.cjs'),
+    ];
+    const home = ['--home', path.join(work, 'home'), '--json'];
+    const { stdout } = await run(process.execPath, [...flags, ...args, ...home], { cwd: packed });
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  };
+  beforeAll(() => extractAll(asar, path.join(work, 'packed')));
+
+  it('generate with the packed engine', async () => {
+    const args = ['--model', 'synthetic:tiny', '--prompt', 'x', '--max-new-tokens', '3', '--ignore-end'];
+    expect(await command('generate', ...args)).toMatchObject({ stats: { outputTokens: 3 } });
+  });
+
+  it('check a model with the packed worker thread', async () => {
+    const folder = path.join(work, 'tiny');
+    writeTinyCheckpoint(folder);
+    const imported = (await command('models', 'import', folder)) as { model: { id: string } };
+    const { report } = (await command('models', 'verify', imported.model.id)) as { report: { files: object[] } };
+    expect(report).toMatchObject({ ok: true });
+    expect(report.files.length).toBeGreaterThan(2);
+  });
 });

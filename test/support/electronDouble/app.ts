@@ -52,6 +52,13 @@ class DoubleApp extends EventEmitter {
     if (this.#chromium !== null) throw new Error('app.enableSandbox() must be called before the app is ready.');
     this.tell({ type: 'sandboxed' });
   }
+  disableHardwareAcceleration(): void {
+    if (this.#chromium !== null) throw new Error('app.disableHardwareAcceleration() must be called before ready.');
+    this.tell({ type: 'softwareRendering' });
+  }
+  readonly commandLine = {
+    appendSwitch: (name: string, value?: string): void => this.tell({ type: 'switch', name, value }),
+  };
   setName(name: string): void {
     this.#name = name;
   }

@@ -34,13 +34,18 @@ export interface ElectronShell extends Shell {
 }
 
 function startProcess({ home, args = [], env = {} }: StartOptions) {
-  const child = fork(path.join(root, 'out', 'main', 'index.cjs'), ['--home', home, ...args], {
-    cwd: root,
-    execArgv: ['--import', path.join(import.meta.dirname, 'register.mjs'), '--disable-warning=ExperimentalWarning'],
-    execPath: process.execPath,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+  const commandFirst = args[0]?.startsWith('-') === false;
+  const child = fork(
+    path.join(root, 'out', 'main', 'index.cjs'),
+    [...(commandFirst ? args : ['--home', home, ...args])],
+    {
+      cwd: root,
+      execArgv: ['--import', path.join(import.meta.dirname, 'register.mjs'), '--disable-warning=ExperimentalWarning'],
+      execPath: process.execPath,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  );
   const told: Told[] = [];
   let log = '';
   child.on('message', (message) => told.push(message as Told));
@@ -67,10 +72,12 @@ async function waitFor(read: () => Told | undefined, running: ReturnType<typeof 
   }
 }
 
-/** A start that is not expected to show a window: resolves with the exit code and what was told. */
-export async function startAndWait(options: StartOptions): Promise<{ code: number | null; told: readonly Told[] }> {
-  const { exited, told } = startProcess(options);
-  return { code: await exited, told };
+/** A start that is not expected to show a window: resolves with the exit code, what was told and what was printed. */
+export async function startAndWait(
+  options: StartOptions,
+): Promise<{ code: number | null; told: readonly Told[]; log: string }> {
+  const { exited, told, log } = startProcess(options);
+  return { code: await exited, told, log: log() };
 }
 
 export async function startElectronDouble(options: StartOptions): Promise<ElectronShell> {
