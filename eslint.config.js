@@ -23,6 +23,7 @@ const owners = {
     'main/preload.ts',
     'main/menu.ts',
     'main/updates.ts',
+    'main/desktop/**/*.ts',
     'main/ipc/electron.ts',
   ],
   hub: ['main/models/hub.ts'],
@@ -30,7 +31,7 @@ const owners = {
 };
 const notElectron = {
   group: ['electron', 'electron/*'],
-  message: 'Only index, window, preload, menu, updates and ipc/electron may import electron.',
+  message: 'Only index, window, preload, menu, updates, desktop and ipc/electron may import electron.',
 };
 const notHub = { group: ['@huggingface/hub'], message: 'Only main/models/hub.ts talks to the hub.' };
 const notWs = { group: ['ws'], message: 'Only main/ipc/websocket.ts speaks WebSocket.' };

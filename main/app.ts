@@ -1,7 +1,11 @@
 /** Builds every service once and wires them together; every shell starts here. Knows no shell and no transport. */
+import path from 'node:path';
+
 import { ChatService } from './chat/chatService.ts';
 import type { AppInfo, EngineStatus, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
+import { writeCrashReport } from './crashReports.ts';
+import { describeApp } from './diagnostics.ts';
 import { addonFile } from './engine/addon.ts';
 import type { EngineService } from './engine/engineApi.ts';
 import { createEngineService } from './engine/engineService.ts';
@@ -11,6 +15,7 @@ import type { Home } from './home.ts';
 import { createHandlers } from './ipc/handlers.ts';
 import { createEvents, createRouter } from './ipc/router.ts';
 import type { Router } from './ipc/router.ts';
+import { readLicences } from './licences.ts';
 import type { Log } from './log.ts';
 import { BenchService } from './metrics/benchService.ts';
 import { BenchmarkStore } from './metrics/benchmarkStore.ts';
@@ -19,6 +24,8 @@ import { MetricsService } from './metrics/metricsService.ts';
 import { MetricsStore } from './metrics/metricsStore.ts';
 import { StartupClock } from './metrics/startupClock.ts';
 import { ModelsService } from './models/modelsService.ts';
+import { RunRecord } from './runRecord.ts';
+import type { LastRun } from './runRecord.ts';
 import { SettingsStore } from './settings.ts';
 
 export interface AppOptions {
@@ -30,11 +37,14 @@ export interface AppOptions {
   readonly startModel: string | null;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
   readonly pickFolder: (title: string) => Promise<string | null>;
+  /** Starts without loading the model of the last time. */
+  readonly safeMode?: boolean;
 }
 
 export interface App {
   readonly router: Router;
   readonly engine: EngineService;
+  readonly settings: SettingsStore;
   readonly log: Log;
   /** Tells when the shell became usable. */
   readonly startup: StartupClock;
@@ -45,11 +55,31 @@ export interface App {
 }
 
 /** What to load at start: the model named on the command line, else that of the last time, as the settings say. */
-function startRequest(startModel: string | null, settings: Settings): Parameters<EngineService['load']>[0] | null {
-  const source = startModel ?? settings.modelId;
+function startRequest(
+  startModel: string | null,
+  settings: Settings,
+  mayLoad: boolean,
+): Parameters<EngineService['load']>[0] | null {
+  const source = startModel ?? (mayLoad ? settings.modelId : null);
   if (source === null) return null;
   const { device, format, contextPositions } = settings;
   return { source, device, format, contextPositions };
+}
+
+/** What a crash before this start means for it. */
+function judgeStart(
+  { home, log, version, safeMode = false }: AppOptions,
+  crashed: LastRun | null,
+): { readonly notices: readonly string[]; readonly loadsModel: boolean } {
+  if (crashed === null) return { notices: [], loadsModel: !safeMode };
+  const whileLoading = crashed.loading !== null;
+  const detail = `the run of version ${crashed.version} did not come to its end${whileLoading ? ', while a model was loading' : ''}`;
+  log.warning('start.after-crash', { version: crashed.version, whileLoading });
+  writeCrashReport(home.logFile, { kind: 'app', version, detail });
+  const notice = whileLoading
+    ? `Nemoflash ended unexpectedly while it loaded ${crashed.loading}. That model is not loaded by itself this time; choose it to try again.`
+    : 'Nemoflash ended unexpectedly the last time. Your chats are safe. Settings, About has diagnostics to copy.';
+  return { notices: [notice], loadsModel: !safeMode && !whileLoading };
 }
 
 /** Downloads tell how far they are several times a second. */
@@ -65,6 +95,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { home, log } = options;
   const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
   const history = openHistorySync(home, log);
+  const run = RunRecord.openSync(path.dirname(home.logFile), options.version);
+  const start = judgeStart(options, run.crashed);
+  const notices = [history.notice, settings.notice, ...start.notices].filter((notice) => notice !== null);
+  for (const notice of settings.problems) log.warning('settings', { notice });
   const events = createEvents((place, error) => log.error(place, error));
   settings.onChange((current) => events.publish('settings.changed', current));
 
@@ -104,6 +138,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   engine.onStatus((status) => {
     metrics.onStatus(status);
+    run.noteLoading(status.state === 'loading' ? status.request.source : null);
     events.publish('engine.status', status);
     rememberModel(status);
   });
@@ -131,9 +166,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     canPickFolder: options.shell === 'electron',
     hubEndpoint: models.hubEndpoint,
     startModel: options.startModel,
+    notices,
+    safeMode: options.safeMode ?? false,
+    loadsModel: start.loadsModel,
   });
+  const diagnostics = async (): Promise<string> => {
+    const devices = await engine.devices().catch(() => null);
+    const { status } = engine;
+    return describeApp({ info: info(), settings: settings.current, status, devices, logFile: home.logFile });
+  };
   const handlers = createHandlers({
     info,
+    diagnostics,
+    licences: readLicences,
     pickFolder: options.pickFolder,
     settings,
     engine,
@@ -144,7 +189,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     bench,
   });
 
-  const request = startRequest(options.startModel, settings.current);
+  const request = startRequest(options.startModel, settings.current, start.loadsModel);
   const modelLoaded = request === null ? Promise.resolve() : engine.load(request).then(() => undefined);
   // The failure shows in the engine's status; whoever waits for it hears of it, too.
   modelLoaded.catch((error: unknown) => {
@@ -155,6 +200,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   return {
     router: createRouter(handlers, events, (place, error) => log.error(place, error)),
     engine,
+    settings,
     log,
     startup,
     modelLoaded,
@@ -165,6 +211,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       metrics.dispose();
       await models.close();
       await history.close();
+      run.end();
     },
   };
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
-import { buildNotices } from './notices.ts';
+import { buildNotices } from './licences.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const out = path.join(root, 'out', 'main');

@@ -5,8 +5,11 @@ import process from 'node:process';
 import { app, BrowserWindow, dialog, session } from 'electron';
 
 import type { App } from './app.ts';
+import { crashOf, writeCrashReport } from './crashReports.ts';
+import type { Crash, CrashKind } from './crashReports.ts';
 import { AppError } from './contract/errors.ts';
 import type { Envelope } from './contract/errors.ts';
+import { mindPower } from './desktop/power.ts';
 import { makeHomeSync, resolveHome } from './home.ts';
 import { connectElectron } from './ipc/electron.ts';
 import { refusal } from './ipc/router.ts';
@@ -22,6 +25,13 @@ const asked = readStart(process.argv.slice(app.isPackaged ? 1 : 2));
 const options: WindowStart = asked.kind === 'window' ? asked : { kind: 'window' };
 
 const home = resolveHome(options.home);
+const log = openLog(home.logFile);
+
+const reportCrash = (crash: Crash): void => writeCrashReport(home.logFile, crash);
+const describeCrash = (kind: CrashKind, detail: string): void => {
+  log.warning('crash', { kind, detail });
+  reportCrash({ kind, version: app.getVersion(), detail });
+};
 
 function whyBroken(error: unknown): Envelope<never> {
   if (error instanceof AppError) return { ok: false, error: error.info };
@@ -30,8 +40,10 @@ function whyBroken(error: unknown): Envelope<never> {
 
 /** Loaded after the window was made, so that the first paint does not wait for the engine, the store or the hub. */
 async function buildApp(): Promise<App> {
-  const log = openLog(home.logFile);
-  process.on('uncaughtException', (error) => log.error('uncaught', error));
+  process.on('uncaughtException', (error) => {
+    log.error('uncaught', error);
+    reportCrash(crashOf('main', app.getVersion(), error));
+  });
   process.on('unhandledRejection', (reason) => log.error('unhandled', reason));
   try {
     const { createApp } = await import('./app.ts');
@@ -42,6 +54,7 @@ async function buildApp(): Promise<App> {
       shell: 'electron',
       startModel: options.model ?? null,
       pickFolder,
+      safeMode: options.safeMode ?? false,
     });
   } catch (error) {
     log.error('start failed', error);
@@ -69,11 +82,13 @@ async function start(): Promise<void> {
   guardSession(session.defaultSession);
   installMenu({ isMac: process.platform === 'darwin', isPackaged: app.isPackaged });
 
+  let stopMindingPower = (): void => undefined;
   const shown = Promise.withResolvers<void>();
   const services = shown.promise.then(async () => {
     const shownMs = performance.now();
     const built = await buildApp();
     built.startup.mark('shell', shownMs);
+    stopMindingPower = mindPower(built.engine);
     return built;
   });
   const transport = connectElectron(
@@ -83,7 +98,8 @@ async function start(): Promise<void> {
   );
   const open = (): void => {
     const preload = path.join(outFolder, 'main', 'preload.cjs');
-    const window = openWindow({ preload, devTools: !app.isPackaged }, ({ webContents }) =>
+    const onCrash = (detail: string): void => describeCrash('page', detail);
+    const window = openWindow({ preload, devTools: !app.isPackaged, onCrash }, ({ webContents }) =>
       transport.addWindow(webContents),
     );
     window.once('ready-to-show', () => shown.resolve());
@@ -94,9 +110,13 @@ async function start(): Promise<void> {
     if (BrowserWindow.getAllWindows().length === 0) open();
   });
   app.on('second-instance', focusWindow);
+  app.on('child-process-gone', (_event, { type, reason, exitCode }) => {
+    if (type === 'GPU' && reason !== 'clean-exit') describeCrash('gpu', `${reason}, exit code ${exitCode}`);
+  });
   endInOrder(async () => {
     transport.close();
     shown.resolve();
+    stopMindingPower();
     await services.then((ready) => ready.dispose()).catch(() => undefined);
   });
 }
@@ -135,6 +155,7 @@ async function runCommand(args: readonly string[]): Promise<void> {
 
 function runWindow(): void {
   registerPageScheme();
+  if (options.safeMode === true) app.disableHardwareAcceleration();
   app.on('web-contents-created', (_event, contents) => guardContents(contents));
   makeHomeSync(home);
   // Chromium's own files stay inside the one folder, too.

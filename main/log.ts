@@ -22,7 +22,7 @@ const maxLineChars = 4000;
 export const silentLog: Log = { info: () => undefined, warning: () => undefined, error: () => undefined };
 
 /** A stack without its first line: the message may quote what the user wrote, the places never do. */
-function describeError(error: unknown): string {
+export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const code = 'code' in error ? ` ${String(error.code)}` : '';
   const places = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
@@ -35,11 +35,13 @@ function describeError(error: unknown): string {
  * A log that cannot be written never stops the app.
  */
 export function openLog(file: string, now: () => Date = () => new Date()): Log {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  let isPlaced = false;
   const write = (level: LogLevel, event: string, fields: LogFields) => {
     const details = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
     const line = [now().toISOString(), level, event, ...details].join(' ').slice(0, maxLineChars);
     try {
+      if (!isPlaced) mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      isPlaced = true;
       rotateIfFull(file);
       appendFileSync(file, `${line}\n`, { mode: 0o600 });
     } catch {

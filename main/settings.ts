@@ -51,6 +51,12 @@ export function readSettings(raw: unknown): ReadSettings {
   };
 }
 
+function noticeOf(problems: readonly string[]): string | null {
+  if (problems.length === 0) return null;
+  const keys = problems.map((problem) => problem.replace(/:.*$/s, '').replace(/^settings\./, ''));
+  return `Some settings could not be read and have their usual values now: ${keys.join(', ')}.`;
+}
+
 function withoutUndefined(patch: SettingsPatch): Partial<Settings> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }
@@ -63,14 +69,17 @@ export class SettingsStore {
   /** Updates wait for each other, so that none writes over another. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  /** What was not usable when the file was read, in sentences for the log and the user. Empty when all was well. */
+  /** What was not usable when the file was read, one line each, for the log. Empty when all was well. */
   readonly problems: readonly string[];
+  /** The same in a sentence for the user; null when all was well. */
+  readonly notice: string | null;
 
-  private constructor(file: string, read: ReadSettings) {
+  private constructor(file: string, read: ReadSettings, notice: string | null = noticeOf(read.problems)) {
     this.#file = file;
     this.#current = read.settings;
     this.#unknown = read.unknown;
     this.problems = read.problems;
+    this.notice = notice;
   }
 
   /** Reads the file. A missing one means defaults; a damaged one is moved to `damagedFolder` and reported. */
@@ -90,7 +99,7 @@ export class SettingsStore {
     }
     const aside = setAsideSync(file, damagedFolder);
     const problem = `The settings were damaged and start afresh. The old file is kept as ${aside}.`;
-    return new SettingsStore(file, { ...readSettings({}), problems: [problem] });
+    return new SettingsStore(file, { ...readSettings({}), problems: [problem] }, problem);
   }
 
   get current(): Settings {

@@ -21,6 +21,8 @@ export interface WindowStart {
   readonly kind: 'window';
   readonly home?: string;
   readonly model?: string;
+  /** Started to get out of trouble. */
+  readonly safeMode?: boolean;
 }
 
 export type StartRequest = WindowStart | { readonly kind: 'command'; readonly args: readonly string[] };
@@ -37,7 +39,7 @@ export function readStart(args: readonly string[]): StartRequest {
   }
   const { values } = parseArgs({
     args: [...args],
-    options: { home: { type: 'string' }, model: { type: 'string' } },
+    options: { home: { type: 'string' }, model: { type: 'string' }, 'safe-mode': { type: 'boolean' } },
     strict: false,
   });
   const { home, model } = values;
@@ -45,5 +47,6 @@ export function readStart(args: readonly string[]): StartRequest {
     kind: 'window',
     ...(typeof home === 'string' ? { home } : {}),
     ...(typeof model === 'string' ? { model } : {}),
+    ...(values['safe-mode'] === true ? { safeMode: true } : {}),
   };
 }

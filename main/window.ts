@@ -36,12 +36,14 @@ export function servePage(session: Session, root: string): void {
   });
 }
 
-/** Permissions by table, denied by default; no devices, no downloads. */
+/** Permissions by table, denied by default; no devices; no downloads but what the page itself made to be saved. */
 export function guardSession(session: Session): void {
   session.setPermissionRequestHandler((_contents, permission, answer) => answer(allowedPermissions.has(permission)));
   session.setPermissionCheckHandler((_contents, permission) => allowedPermissions.has(permission));
   session.setDevicePermissionHandler(() => false);
-  session.on('will-download', (download) => download.preventDefault());
+  session.on('will-download', (event, item) => {
+    if (!item.getURL().startsWith(`blob:${pageOrigin}/`)) event.preventDefault();
+  });
 }
 
 function isOurs(url: string): boolean {
@@ -73,19 +75,40 @@ export function guardContents(contents: WebContents): void {
 }
 
 /** A crashed page is loaded again: what it showed is in the store, and the engine goes on meanwhile. */
-function reloadAfterCrash(window: BrowserWindow): void {
+function reloadAfterCrash(window: BrowserWindow, onCrash: WindowOptions['onCrash']): void {
   const crashes: number[] = [];
-  window.webContents.on('render-process-gone', (_event, { reason }) => {
+  window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {
     if (reason === 'clean-exit' || window.isDestroyed()) return;
+    onCrash(`${reason}, exit code ${exitCode}`);
     crashes.push(Date.now());
     if (crashes.filter((at) => at > Date.now() - 60_000).length <= maxCrashesPerMinute) window.webContents.reload();
     else dialog.showErrorBox('Nemoflash', 'The window keeps crashing. Your chats are safe; start Nemoflash again.');
   });
 }
 
+/** A page that hangs is loaded again when the user wants it; the answer in the making goes on in main. */
+function offerReloadWhenHung(window: BrowserWindow): void {
+  let asking = false;
+  window.on('unresponsive', () => {
+    if (asking) return;
+    asking = true;
+    const buttons = ['Wait', 'Load again'];
+    const message = 'The window does not answer. Your chats are safe.';
+    void dialog
+      .showMessageBox(window, { type: 'warning', message, buttons, defaultId: 0, cancelId: 0 })
+      .then((said) => {
+        asking = false;
+        // The crash is then handled as any other.
+        if (said.response === 1 && !window.isDestroyed()) window.webContents.forcefullyCrashRenderer();
+      });
+  });
+}
+
 export interface WindowOptions {
   readonly preload: string;
   readonly devTools: boolean;
+  /** Told why, each time the page crashes. */
+  readonly onCrash: (detail: string) => void;
 }
 
 /** `onCreated` runs before the page loads, so that its first request finds a known window. */
@@ -114,7 +137,8 @@ export function openWindow(options: WindowOptions, onCreated: (window: BrowserWi
       devTools: options.devTools,
     },
   });
-  reloadAfterCrash(window);
+  reloadAfterCrash(window, options.onCrash);
+  offerReloadWhenHung(window);
   window.once('ready-to-show', () => window.show());
   onCreated(window);
   void window.loadURL(`${pageOrigin}/`);

@@ -94,6 +94,14 @@ export const strings = {
     palette: 'Commands',
   },
 
+  about: {
+    safeMode: 'safe mode',
+    diagnostics: 'Diagnostics',
+    diagnosticsHelp:
+      'Diagnostics hold versions, devices, settings and the last lines of the log, to paste into a report of a fault. No chat and no token is in them, and nothing is sent.',
+    licences: 'Licences',
+  },
+
   connection: {
     lost: 'The connection to Nemoflash was lost. It comes back by itself once Nemoflash runs again.',
     refused: 'This browser has no access. Open the link that Nemoflash printed when it started.',

@@ -447,6 +447,12 @@ export interface AppInfo {
   readonly hubEndpoint: string;
   /** A model named on the command line, to be loaded at once. */
   readonly startModel: string | null;
+  /** What the user should know of this start, in sentences: damaged files that were set aside, a crash before. */
+  readonly notices: readonly string[];
+  /** Started to get out of trouble: no model is loaded by itself. */
+  readonly safeMode: boolean;
+  /** Whether the model of the last time may be loaded without being asked for. */
+  readonly loadsModel: boolean;
 }
 
 /** Sampling options under a name. */

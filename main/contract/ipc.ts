@@ -152,6 +152,10 @@ const route =
 /** 'domain.verb' -> request schema and reply type. */
 export const routes = {
   'app.info': route<AppInfo>()(nothing),
+  // For a report of a fault: no chat, no token. Nothing is sent.
+  'app.diagnostics': route<{ readonly text: string }>()(nothing),
+  // Of everything that is inside the installed app.
+  'app.licences': route<{ readonly text: string }>()(nothing),
   'app.pickFolder': route<{ readonly path: string | null }>()(z.strictObject({ title: z.string().max(200) })),
 
   'settings.get': route<Settings>()(nothing),

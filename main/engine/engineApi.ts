@@ -125,6 +125,11 @@ export interface EngineService {
   weightBandwidth(): Promise<number | null>;
   /** Clocks, power and memory of the GPU that CUDA knows by this number; without one, why. */
   sampleGpu(deviceIndex: number): Promise<{ readonly sample: GpuSample | null; readonly reason: string | null }>;
+  /**
+   * After a sleep or a driver's reset: whether the device still holds the model. When it does not, the status says lost.
+   * Never rejects.
+   */
+  probe(): Promise<void>;
   /** Stops everything, waits for the engine thread. Idempotent. */
   dispose(): Promise<void>;
 }

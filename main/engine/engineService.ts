@@ -181,6 +181,19 @@ class NativeEngineService implements EngineService {
     return loaded.bandwidth.known;
   }
 
+  async probe(): Promise<void> {
+    const loaded = this.#loaded;
+    // A run that is under way finds out by itself.
+    if (loaded === null || loaded.closing.signal.aborted || this.#queue.running > 0) return;
+    try {
+      await this.#queue.run(loaded.closing.signal, async () => (await loaded.session.save()).dispose());
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.code === 'DEVICE_LOST') this.#lose(loaded, error);
+      else this.#options.log?.error('probe', error);
+    }
+  }
+
   async dispose(): Promise<void> {
     this.#isDisposed = true;
     await this.unload();

@@ -15,6 +15,8 @@ type Domain<D extends string> = {
 
 export interface Services {
   readonly info: () => AppInfo;
+  readonly diagnostics: () => Promise<string>;
+  readonly licences: () => Promise<string>;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
   readonly pickFolder: (title: string) => Promise<string | null>;
   readonly settings: SettingsStore;
@@ -28,6 +30,8 @@ export interface Services {
 
 export function createHandlers({
   info,
+  diagnostics,
+  licences,
   pickFolder,
   settings,
   engine,
@@ -39,6 +43,8 @@ export function createHandlers({
 }: Services): Handlers {
   return {
     'app.info': info,
+    'app.diagnostics': async () => ({ text: await diagnostics() }),
+    'app.licences': async () => ({ text: await licences() }),
     'app.pickFolder': async ({ title }) => ({ path: await pickFolder(title) }),
 
     'settings.get': () => settings.current,

@@ -43,3 +43,10 @@ export async function updateSettings(patch: Request<'settings.update'>): Promise
     useSettings.setState({ settings: before, error: errorInfo(thrown) });
   }
 }
+
+/** Read: it does not come again in this window. */
+export function dismissNotice(notice: string): void {
+  const { info } = useSettings.getState();
+  if (info === null) return;
+  useSettings.setState({ info: { ...info, notices: info.notices.filter((other) => other !== notice) } });
+}

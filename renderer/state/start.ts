@@ -96,7 +96,7 @@ async function loadAtStart(status: EngineStatus | null): Promise<void> {
   const { settings, info } = useSettings.getState();
   const { installed } = useModels.getState();
   const remembered = installed.find((entry) => entry.id === settings.modelId) ?? installed[0];
-  const source = info?.startModel ?? remembered?.id;
+  const source = info?.startModel ?? (info?.loadsModel === false ? undefined : remembered?.id);
   if (source !== undefined) await loadInstalled(source);
 }
 

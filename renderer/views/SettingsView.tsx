@@ -8,6 +8,7 @@ import { strings } from '../strings.ts';
 import { Field, SelectField } from '../ui/Field.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { SliderField } from '../ui/SliderField.tsx';
+import { About } from './About.tsx';
 import { FolderChoice } from './FolderChoice.tsx';
 
 export function SettingsView() {
@@ -85,9 +86,7 @@ export function SettingsView() {
         </div>
       </Section>
       <Section title={strings.settings.about}>
-        <p>
-          {strings.app.name} · {strings.settings.version(info?.version ?? strings.common.none)}
-        </p>
+        <About />
       </Section>
     </div>
   );

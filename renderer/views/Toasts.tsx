@@ -2,7 +2,7 @@ import { useEffect } from 'react';
 
 import { dismissFailure, openChat, useChat } from '../state/chat.ts';
 import { forgetRemoved, restoreChat, useChats } from '../state/chats.ts';
-import { useSettings } from '../state/settings.ts';
+import { dismissNotice, useSettings } from '../state/settings.ts';
 import { useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
@@ -10,13 +10,14 @@ import { Notice } from '../ui/Notice.tsx';
 
 const undoMs = 12_000;
 
-/** What must be seen on every page: a lost connection, what just failed, what can be undone. */
+/** What must be seen on every page: a lost connection, how the start went, what just failed, what can be undone. */
 export function Toasts() {
   const connection = useUi((state) => state.connection);
   const failure = useChat((state) => state.failure);
   const listError = useChats((state) => state.error);
   const settingsError = useSettings((state) => state.error);
   const removed = useChats((state) => state.removed);
+  const notices = useSettings((state) => state.info?.notices);
   useEffect(() => {
     if (removed === null) return undefined;
     const timer = setTimeout(forgetRemoved, undoMs);
@@ -34,6 +35,11 @@ export function Toasts() {
       {!down && settingsError !== null && (
         <Closable onClose={() => useSettings.setState({ error: null })}>{settingsError.message}</Closable>
       )}
+      {notices?.map((notice) => (
+        <Closable key={notice} tone="warn" onClose={() => dismissNotice(notice)}>
+          {notice}
+        </Closable>
+      ))}
       {removed !== null && (
         <Notice
           tone="plain"
@@ -57,9 +63,10 @@ export function Toasts() {
   );
 }
 
-function Closable({ children, onClose }: { readonly children: string; readonly onClose: () => void }) {
+function Closable(props: { readonly tone?: 'bad' | 'warn'; readonly children: string; readonly onClose: () => void }) {
+  const { tone = 'bad', children, onClose } = props;
   return (
-    <Notice tone="bad" actions={<IconButton icon="close" label={strings.common.dismiss} onClick={onClose} />}>
+    <Notice tone={tone} actions={<IconButton icon="close" label={strings.common.dismiss} onClick={onClose} />}>
       {children}
     </Notice>
   );

@@ -95,6 +95,21 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () =
     const cdp = await shell.page.context().newCDPSession(shell.page);
     void cdp.send('Page.crash').catch(() => undefined);
     await expect.poll(loads, { timeout: 10_000 }).toBe(before + 1);
+    expect(await shell.ask('app.diagnostics', {})).toMatchObject({
+      value: { text: expect.stringMatching(/# Crashes\nNemoflash .* page: crashed, exit code 139/) },
+    });
+  });
+
+  it('keeps the machine awake while it answers and no longer, and asks the engine after a sleep', async () => {
+    await shell.ask('engine.load', { source: 'synthetic:tiny' });
+    const { value: chat } = (await shell.ask('chats.create', {})) as { value: { id: string } };
+    const told = (type: string) => shell.told.filter((message) => message.type === type).length;
+    await shell.ask('chat.send', { chatId: chat.id, parentId: null, content: 'Where is New York?' });
+    await expect.poll(() => told('maySleep')).toBe(1);
+    expect(told('awake')).toBe(1);
+    shell.resume();
+    await expect.poll(() => shell.ask('engine.status', {})).toMatchObject({ value: { state: 'ready', running: 0 } });
+    expect(told('awake')).toBe(1);
   });
 });
 
@@ -118,6 +133,25 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: start and end`
     const shell = await start();
     shell.signal('SIGTERM');
     expect(await shell.exited).toBe(0);
+  });
+
+  it('says after a kill that it did not end in order, once, and starts without a model in safe mode', async () => {
+    const home = testHome();
+    const first = await startElectronDouble({ home });
+    await first.ask('settings.update', { theme: 'dark' });
+    first.signal('SIGKILL');
+    await first.exited;
+    const second = await startElectronDouble({ home, args: ['--safe-mode'] });
+    const notices = [expect.stringContaining('ended unexpectedly')];
+    expect(await second.ask('app.info', {})).toMatchObject({ value: { safeMode: true, loadsModel: false, notices } });
+    await second.page.getByText('ended unexpectedly').waitFor();
+    expect(second.told.map(({ type }) => type)).toContain('softwareRendering');
+    await second.close();
+    const third = await startElectronDouble({ home });
+    onTestFinished(() => third.close());
+    expect(await third.ask('app.info', {})).toMatchObject({
+      value: { safeMode: false, loadsModel: true, notices: [] },
+    });
   });
 
   it.skipIf(process.platform === 'darwin')('ends when its window is closed', async () => {

@@ -65,6 +65,18 @@ describe('loading', () => {
     expect(states).toContain('ready');
   });
 
+  it('probed after a sleep, a device that is there changes nothing: the next answer goes on from where it was', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const first = await ask(engine, [user('one')]);
+    await engine.probe();
+    expect(engine.status).toMatchObject({ state: 'ready', running: 0 });
+    const next = await ask(engine, [user('one'), assistant(first.text), user('two')]);
+    expect(next.stats.reusedTokens).toBeGreaterThanOrEqual(first.prompt.tokens.length);
+    await engine.unload();
+    await engine.probe();
+    expect(engine.status.state).toBe('empty');
+  });
+
   it('a folder that is not there leaves the engine empty, with the reason', async () => {
     await expect(engine.load({ source: path.join(root, 'nothing') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(engine.status).toMatchObject({ state: 'empty', lastError: { code: 'NOT_FOUND' } });

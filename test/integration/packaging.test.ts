@@ -9,7 +9,7 @@ import { extractAll, extractFile, listPackage } from '@electron/asar';
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { productionPackages } from '../../main/notices.ts';
+import { productionPackages } from '../../main/licences.ts';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { makeStandInElectron } from '../support/standInElectron.ts';
 import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
@@ -52,7 +52,7 @@ it('holds the bundles, the page and the addon, and nothing else', () => {
     ]),
   );
   const allowed =
-    /^\/(package\.json|out(\/(main|renderer)(\/.*)?)?|build(\/native(\/Release(\/nemoflash\.node)?)?)?|node_modules(\/@mlc-ai(\/web-xgrammar(\/package\.json|\/lib(\/index\.js)?)?)?)?)$/;
+    /^\/(package\.json|out(\/THIRD-PARTY-NOTICES\.txt|\/(main|renderer)(\/.*)?)?|build(\/native(\/Release(\/nemoflash\.node)?)?)?|node_modules(\/@mlc-ai(\/web-xgrammar(\/package\.json|\/lib(\/index\.js)?)?)?)?)$/;
   expect(files.filter((file) => !allowed.test(file))).toEqual([]);
   expect(files.filter((file) => /\.(ts|tsx|map|cpp|h|cu|safetensors)$/.test(file))).toEqual([]);
 });

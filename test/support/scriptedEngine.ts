@@ -140,6 +140,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     stages: () => [],
     weightBandwidth: async () => null,
     sampleGpu: async () => ({ sample: null, reason: 'none here' }),
+    probe: async () => undefined,
     dispose: async () => undefined,
   };
 }

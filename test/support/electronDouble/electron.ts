@@ -4,6 +4,8 @@
  * app:// pages have an https:// address (pageAddress.ts); window.open returns a window that closes at once instead of null;
  * permissions are settled by the check handler before a page asks; ready-to-show comes with the load event.
  */
+import { EventEmitter } from 'node:events';
+
 import { app } from './app.ts';
 import { BrowserWindow, watchTargets } from './browserWindow.ts';
 import { startChromium } from './chromium.ts';
@@ -25,8 +27,29 @@ export const dialog = {
   async showOpenDialog(): Promise<{ canceled: boolean; filePaths: string[] }> {
     return { canceled: pickedFolder === null, filePaths: pickedFolder === null ? [] : [pickedFolder] };
   },
+  async showMessageBox(_window: unknown, options: object): Promise<{ response: number }> {
+    app.tell({ type: 'messageBox', ...options });
+    return { response: 0 };
+  },
   showErrorBox(title: string, content: string): void {
     app.tell({ type: 'errorBox', title, content });
+  },
+};
+
+/** The machine's sleep, as the test orders it. */
+export const powerMonitor = new EventEmitter();
+
+const blockers = new Set<number>();
+let lastBlocker = 0;
+export const powerSaveBlocker = {
+  start(kind: string): number {
+    blockers.add((lastBlocker += 1));
+    app.tell({ type: 'awake', kind });
+    return lastBlocker;
+  },
+  stop(id: number): boolean {
+    if (blockers.delete(id) && blockers.size === 0) app.tell({ type: 'maySleep' });
+    return true;
   },
 };
 
@@ -46,7 +69,7 @@ export const Menu = {
 export const nativeTheme = { shouldUseDarkColors: false, themeSource: 'system' };
 
 interface Order {
-  readonly type: 'pickFolder' | 'invokeAs';
+  readonly type: 'pickFolder' | 'invokeAs' | 'resume';
   readonly folder?: string | null;
   readonly id?: number;
   readonly frame?: Frame | null;
@@ -58,6 +81,7 @@ process.on('message', (order: Order) => {
     pickedFolder = order.folder ?? null;
     app.tell({ type: 'willPick', folder: pickedFolder });
   }
+  if (order.type === 'resume') powerMonitor.emit('resume');
   const [window] = BrowserWindow.getAllWindows();
   if (order.type === 'invokeAs' && window !== undefined) {
     void window.webContents

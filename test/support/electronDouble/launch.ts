@@ -31,6 +31,8 @@ export interface ElectronShell extends Shell {
   /** What the system's dialog will answer; null: cancelled. */
   pickFolder(folder: string | null): Promise<void>;
   signal(name: NodeJS.Signals): void;
+  /** As if the machine had slept and woken up. */
+  resume(): void;
 }
 
 function startProcess({ home, args = [], env = {} }: StartOptions) {
@@ -114,6 +116,7 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
       await waitFor(() => told.find((message) => message.type === 'willPick' && message['folder'] === folder), running);
     },
     signal: (name) => void child.kill(name),
+    resume: () => void child.send({ type: 'resume' }),
     async close() {
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 10_000);

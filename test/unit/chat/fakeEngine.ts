@@ -108,5 +108,6 @@ export class FakeEngine implements EngineService {
   stages = () => [];
   weightBandwidth = () => Promise.resolve(null);
   sampleGpu = () => Promise.resolve({ sample: null, reason: 'none here' });
+  probe = () => Promise.resolve();
   dispose = () => Promise.resolve();
 }

@@ -28,6 +28,7 @@ describe('what the installed program is asked to do', () => {
     [['--no-sandbox', '--home', 'chat'], { home: 'chat' }],
     [['--home=serve', '--model', 'synthetic:tiny'], { home: 'serve', model: 'synthetic:tiny' }],
     [['/somewhere', '--home', '/x'], { home: '/x' }],
+    [['--safe-mode'], { safeMode: true }],
   ])('opens the window for %j', (args, options) => {
     expect(readStart(args)).toEqual({ kind: 'window', ...options });
   });

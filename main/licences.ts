@@ -2,11 +2,16 @@
  * The licences of everything that an installed Nemoflash contains, as one text beside LICENSE: every package that
  * package-lock.json lists for production, with the text that the package itself ships. Runs when the app is built.
  */
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { AppError } from './contract/errors.ts';
+
+/** Where package-lock.json lies: above main/ in the source tree. The bundle in out/main only reads what was built. */
 const root = path.resolve(import.meta.dirname, '..');
-const noticesFile = path.join(root, 'out', 'THIRD-PARTY-NOTICES.txt');
+const fileName = 'THIRD-PARTY-NOTICES.txt';
+const builtFile = path.join(root, 'out', fileName);
 
 interface LockEntry {
   readonly dev?: boolean;
@@ -69,6 +74,13 @@ export function buildNotices(): void {
     const missing = `The package ships no text${author === null ? '' : `; its author is ${author}`}.`;
     return [line, `${name} ${version} (${licence})`, '', ...(texts.length > 0 ? texts : [missing])].join('\n');
   });
-  mkdirSync(path.dirname(noticesFile), { recursive: true });
-  writeFileSync(noticesFile, `${[ownWords, ...entries].join('\n\n')}\n`);
+  mkdirSync(path.dirname(builtFile), { recursive: true });
+  writeFileSync(builtFile, `${[ownWords, ...entries].join('\n\n')}\n`);
+}
+
+/** What buildNotices left: in out/, which is the folder above the bundle. Throws NOT_FOUND before the first build. */
+export async function readLicences(): Promise<string> {
+  const file = [builtFile, path.join(root, fileName)].find((candidate) => existsSync(candidate));
+  if (file === undefined) throw new AppError('NOT_FOUND', 'The licences are not built yet. Run npm run build.');
+  return readFile(file, 'utf8');
 }
