@@ -25,9 +25,14 @@ export function readPerKey<T extends object>(
   const problems: string[] = [];
   for (const [key, schema] of Object.entries(shape)) {
     if (raw[key] === undefined) continue;
-    const parsed = schema.safeParse(raw[key]);
-    if (parsed.success) value[key] = parsed.data;
-    else problems.push(`${where}.${key}: ${parsed.error.issues[0]?.message ?? 'not usable'}`);
+    try {
+      const parsed = schema.safeParse(raw[key]);
+      if (parsed.success) value[key] = parsed.data;
+      else problems.push(`${where}.${key}: ${parsed.error.issues[0]?.message ?? 'not usable'}`);
+    } catch {
+      // Comparing an object that has its own toString with a number throws.
+      problems.push(`${where}.${key}: not usable`);
+    }
   }
   return { value: value as T, problems };
 }

@@ -38,12 +38,24 @@ const isRoute = (name: unknown): name is RouteName => typeof name === 'string' &
 
 /** Says where and why, never what: the input may hold what somebody wrote. */
 function describe(error: z.ZodError): string {
-  const shown = error.issues.slice(0, 3).map(({ path, message }) => {
-    const place = path.map(String).join('.');
-    return place === '' ? message : `${place}: ${message}`;
+  const shown = error.issues.slice(0, 3).map((issue) => {
+    const place = issue.path.map(String).join('.');
+    // zod would name the surplus fields, and a name may be anything.
+    const why = issue.code === 'unrecognized_keys' ? `${issue.keys.length} unknown` : issue.message;
+    return place === '' ? why : `${place}: ${why}`;
   });
   const more = error.issues.length - shown.length;
   return shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
+/** Even the parser may throw: comparing an object that has its own toString with a number does. */
+function parse(route: RouteName, input: unknown): { readonly value: unknown } | { readonly problem: string } {
+  try {
+    const parsed = routes[route].request.safeParse(input);
+    return parsed.success ? { value: parsed.data } : { problem: describe(parsed.error) };
+  } catch {
+    return { problem: 'a value is of a kind that cannot be read' };
+  }
 }
 
 export function createEvents(onUnexpected: OnUnexpected): EventHub {
@@ -73,12 +85,12 @@ export function createRouter(handlers: Handlers, events: EventHub, onUnexpected:
         const why = 'The page and the app may be of different versions: close the window and start Nemoflash again.';
         return refusal('UNKNOWN_ROUTE', `Nemoflash has no such function. ${why}`);
       }
-      const parsed = routes[route].request.safeParse(input);
-      if (!parsed.success) return refusal('BAD_REQUEST', `Not a valid ${route}: ${describe(parsed.error)}.`);
+      const parsed = parse(route, input);
+      if ('problem' in parsed) return refusal('BAD_REQUEST', `Not a valid ${route}: ${parsed.problem}.`);
       try {
         // The map's type ties each handler to its own input; seen by a union of names it accepts none.
         const handler = handlers[route] as (input: unknown) => unknown;
-        return { ok: true, value: await handler(parsed.data) };
+        return { ok: true, value: await handler(parsed.value) };
       } catch (error) {
         if (error instanceof AppError) return { ok: false, error: error.info };
         onUnexpected(route, error);

@@ -36,20 +36,23 @@ function send(socket: WebSocket, frame: MainFrame): void {
   else socket.send(JSON.stringify(frame));
 }
 
+/** Null for what is not a request frame. Even the schema may throw: comparing an object that has its own toString does. */
+function readFrame(data: RawData): z.output<typeof requestFrameSchema> | null {
+  try {
+    return requestFrameSchema.parse(JSON.parse((data as Buffer).toString('utf8')));
+  } catch {
+    return null;
+  }
+}
+
 /** A broken frame is answered and nothing else: one bad message does not cost a tab its connection. */
 async function answer(socket: WebSocket, router: Router, data: RawData, isBinary: boolean): Promise<void> {
-  let raw: unknown;
-  try {
-    raw = isBinary ? null : JSON.parse((data as Buffer).toString('utf8'));
-  } catch {
-    raw = null;
-  }
-  const frame = requestFrameSchema.safeParse(raw);
-  if (!frame.success) {
+  const frame = isBinary ? null : readFrame(data);
+  if (frame === null) {
     const envelope = refusal('BAD_REQUEST', 'Not a request frame: expected JSON text with id, route and input.');
     return send(socket, { id: null, envelope });
   }
-  const { id, route, input } = frame.data;
+  const { id, route, input } = frame;
   send(socket, { id, envelope: await router.request(route, input) });
 }
 

@@ -68,10 +68,13 @@ describe('a start over damaged files', () => {
 
   it('names single settings that were not usable, and keeps the others', async () => {
     const home = makeHomeSync(resolveHome(testHome()));
-    writeFileSync(home.settingsFile, JSON.stringify({ theme: 'pink', contextPositions: 4096, railOpen: false }));
+    writeFileSync(
+      home.settingsFile,
+      JSON.stringify({ theme: 'pink', contextPositions: 4096, systemPrompt: { toString: 1, length: 9 } }),
+    );
     const app = await start(home);
-    expect((await infoOf(app)).notices).toEqual([expect.stringMatching(/^Some settings .*: theme\.$/)]);
-    expect(app.settings.current).toMatchObject({ theme: 'system', contextPositions: 4096, railOpen: false });
+    expect((await infoOf(app)).notices).toEqual([expect.stringMatching(/^Some settings .*: theme, systemPrompt\.$/)]);
+    expect(app.settings.current).toMatchObject({ theme: 'system', contextPositions: 4096, systemPrompt: '' });
   });
 
   it('does not load again by itself the model during whose load the process ended', async () => {

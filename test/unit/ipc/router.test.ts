@@ -28,6 +28,7 @@ describe('router', () => {
     ['an empty id', { generationId: '' }],
     ['an id without end', { generationId: 'x'.repeat(201) }],
     ['a surplus field', { generationId: 'g1', force: true }],
+    ['a value that cannot be compared', { generationId: { toString: 1, length: 1 } }],
   ])('refuses %s before the handler sees it', async (_name, input) => {
     const stop = vi.fn(() => null);
     const reply = await routerWith({ 'chat.stop': stop }).request('chat.stop', input);
@@ -51,7 +52,8 @@ describe('router', () => {
   });
 
   it('does not repeat what somebody wrote in its refusal', async () => {
-    const reply = await routerWith({}).request('chat.send', { content: 'my secret', extra: 1 });
+    const reply = await routerWith({}).request('chat.send', { content: 'my secret', 'my secret': 1 });
+    expect(reply).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } });
     expect(JSON.stringify(reply)).not.toContain('my secret');
   });
 
