@@ -30,13 +30,13 @@ function chipText(status: EngineStatus | null): string {
       return `${strings.model.loadPhases[status.phase]}${share}`;
     }
     case 'ready':
-      return `${shortName(status.model.name)} · ${status.model.format} · ${status.model.deviceName}`;
+      return `${shortName(status.model.name)} · ${status.model.format}`;
     case 'lost':
       return strings.model.lostChip;
   }
 }
 
-/** Says what runs and where, and is the way to change it. */
+/** Says what runs, and is the way to change it; the badge beside it says where. */
 export function ModelChip() {
   const status = useEngine((state) => state.status);
   const [open, setOpen] = useState(false);
