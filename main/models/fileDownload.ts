@@ -109,9 +109,11 @@ export class FileDownload {
   async #untilRight(handle: FileHandle): Promise<FileDigest> {
     for (let restarts = 0; ;) {
       try {
-        const digest = await this.#fetchAndDigest(handle);
-        if (digest.digest === contentName(this.#job.file)) return digest;
-        await this.#fetchBadParts(handle, digest);
+        if ((await this.#fetchAndDigest(handle)) === contentName(this.#job.file)) {
+          const { parts, partBytes } = this.#state;
+          return { digest: contentName(this.#job.file), crcs: parts.map((part) => part.crc), partBytes };
+        }
+        await this.#fetchBadParts(handle);
       } catch (error) {
         if (!(error instanceof ContentChanged) || ++restarts > maxRestarts) throw error;
         this.#job.onTrouble(error);
@@ -127,7 +129,7 @@ export class FileDownload {
   }
 
   /** All that is missing, with the digest following behind. */
-  async #fetchAndDigest(handle: FileHandle): Promise<FileDigest> {
+  async #fetchAndDigest(handle: FileHandle): Promise<string> {
     const { hasher, file } = this.#job;
     const hash = hasher.follow(partialName(this.#job.target), file, this.#state.partBytes);
     try {
@@ -137,7 +139,7 @@ export class FileDownload {
         if (this.#job.signal.aborted) reject(this.#job.signal.reason as Error);
         this.#job.signal.addEventListener('abort', () => reject(this.#job.signal.reason as Error), { once: true });
       });
-      return await Promise.race([hash.finish(), stop]);
+      return (await Promise.race([hash.finish(), stop])).digest;
     } finally {
       hash.close();
     }
@@ -208,7 +210,7 @@ export class FileDownload {
           stall: transfer.stall,
           signal,
         },
-        run.sink((bytes) => run.take(part, bytes)),
+        run.sink((batch) => run.take(part, batch)),
       ),
     );
   }
@@ -235,9 +237,9 @@ export class FileDownload {
           stall: transfer.stall,
           signal,
         },
-        run.sink(async (bytes) => {
-          await run.takeMissing(bytes, offset);
-          offset += bytes.byteLength;
+        run.sink(async (batch) => {
+          await run.takeMissing(batch, offset);
+          offset += batch.reduce((sum, piece) => sum + piece.byteLength, 0);
         }),
         true,
       );
@@ -253,8 +255,10 @@ export class FileDownload {
    * part arrived wrong: parts are fetched again one by one, those that met trouble first, until one comes out
    * different. When none does, it is the hub that has other bytes than it says.
    */
-  async #fetchBadParts(handle: FileHandle, digest: FileDigest): Promise<void> {
-    const damaged = this.#state.parts.filter((part) => part.crc !== digest.crcs[part.index]);
+  async #fetchBadParts(handle: FileHandle): Promise<void> {
+    const { hasher, file, target, signal } = this.#job;
+    const onDisk = await hasher.digest(partialName(target), file, this.#state.partBytes, { signal });
+    const damaged = this.#state.parts.filter((part) => part.crc !== onDisk.crcs[part.index]);
     if (damaged.length > 0) {
       await this.#forget(damaged);
       return;

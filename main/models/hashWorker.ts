@@ -1,6 +1,6 @@
 /**
  * Worker thread: digests of files, read from the disk in order. A reader may run behind a writer: it never goes past
- * the offset it was told. Beside the digest it gives the CRC-32 of every part, so that a later damage can be located.
+ * the offset it was told. Beside the digest it gives, when asked, the CRC-32 of every part, so that damage is located.
  */
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
@@ -14,7 +14,8 @@ interface Job {
   readonly fd: number;
   readonly hash: Hash;
   readonly partBytes: number;
-  readonly crcs: number[];
+  /** null when nobody asks for them. */
+  readonly crcs: number[] | null;
   offset: number;
 }
 
@@ -32,7 +33,7 @@ function advance(job: Job, target: number): void {
     if (n === 0) throw new Error('the file is shorter than it should be');
     const bytes = buffer.subarray(0, n);
     job.hash.update(bytes);
-    job.crcs[Math.floor(job.offset / job.partBytes)] = crc32(bytes, intoPart === 0 ? 0 : job.crcs.at(-1));
+    if (job.crcs) job.crcs[Math.floor(job.offset / job.partBytes)] = crc32(bytes, intoPart === 0 ? 0 : job.crcs.at(-1));
     job.offset += n;
   }
 }
@@ -53,7 +54,7 @@ function work(id: number, target: number, last: boolean): void {
   if (job.offset < target) {
     setImmediate(() => guarded(id, () => work(id, target, last)));
   } else if (last) {
-    post({ id, kind: 'done', digest: job.hash.digest('hex'), crcs: job.crcs });
+    post({ id, kind: 'done', digest: job.hash.digest('hex'), crcs: job.crcs ?? [] });
     close(id);
   }
 }
@@ -76,7 +77,7 @@ parentPort?.on('message', (request: HashRequest) =>
           fd: openSync(request.file, 'r'),
           hash: createHash(request.algorithm).update(request.prefix),
           partBytes: request.partBytes,
-          crcs: [],
+          crcs: request.crcs ? [] : null,
           offset: 0,
         });
         break;

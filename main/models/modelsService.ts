@@ -36,7 +36,6 @@ import { ModelTasks } from './modelTasks.ts';
 import type { TaskHandle } from './modelTasks.ts';
 import { canRename, copyModel, folderUnder, removeFiles } from './moveModel.ts';
 import { Network } from './network.ts';
-import type { Fetch } from './network.ts';
 import type { ModelRecord } from './records.ts';
 import { Records } from './records.ts';
 import { emptyLeftovers, RemovedModels } from './removedModels.ts';
@@ -67,7 +66,6 @@ export interface ModelsServiceOptions {
   /** Free memory and measured bandwidth, for forecasts. */
   readonly devices?: () => Promise<readonly ForecastDevice[]>;
   readonly token?: TokenStore;
-  readonly fetch?: Fetch;
   /** The Hugging Face cache to look into before fetching; null: none. Default: the system's. */
   readonly hfCache?: string | null;
   /** The engine's, for makeFormat. */
@@ -117,7 +115,6 @@ export class ModelsService {
       settings: () => settings.current.hub,
       token: () => token.get(),
       log: this.#log,
-      fetch: options.fetch,
     });
     this.#hub = new Hub(this.#network);
     this.#hasher = new Hasher();

@@ -9,6 +9,7 @@ import { EnvHttpProxyAgent, fetch as undiciFetch } from 'undici';
 
 import type { HubSettings, RequestPurpose } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import { ByteFeed } from './byteFeed.ts';
 import { errorFromStatus, errorFromThrown } from './networkErrors.ts';
 import type { RequestLog } from './requestLog.ts';
 
@@ -19,8 +20,6 @@ export interface NetworkOptions {
   /** The hub's access token, null without one. Asked at every request, kept nowhere. */
   readonly token: () => string | null;
   readonly log: RequestLog;
-  /** Replaces the built-in client, and with it proxy and certificates. */
-  readonly fetch?: Fetch | undefined;
 }
 
 export interface RequestOptions {
@@ -32,10 +31,10 @@ export interface RequestOptions {
 }
 
 /** An answer whose body is still to be read. `end` must be called, once, whatever happens. */
-export interface OpenReply {
+export interface OpenReply<Body = ReadableStream<Uint8Array> | null> {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: ReadableStream<Uint8Array> | null;
+  readonly body: Body;
   end(receivedBytes: number, problem?: string): void;
 }
 
@@ -78,7 +77,31 @@ export class Network {
    * One request, redirects not followed, any status returned. Throws OFFLINE, NETWORK, TIMEOUT, PROXY or CERTIFICATE;
    * a signal's own reason passes through.
    */
-  async open(url: string, { purpose, headers, signal }: RequestOptions): Promise<OpenReply> {
+  open(url: string, options: RequestOptions): Promise<OpenReply> {
+    const { signal } = options;
+    // undici's own types and Node's copies of them differ in name only.
+    const call = undiciFetch as unknown as (url: string, init: object) => Promise<Response>;
+    return this.#noted(url, options, (headers) =>
+      call(url, { redirect: 'manual', headers, dispatcher: this.#dispatcher(), ...(signal ? { signal } : {}) }),
+    );
+  }
+
+  /** `open` for bodies of gigabytes: below fetch, whose streams cost more than the bytes. */
+  openFeed(url: string, options: RequestOptions): Promise<OpenReply<ByteFeed>> {
+    const { origin, pathname, search } = new URL(url);
+    return this.#noted(url, options, async (headers) => {
+      const feed = new ByteFeed(options.signal);
+      this.#dispatcher().dispatch({ origin, path: pathname + search, method: 'GET', headers }, feed);
+      return { ...(await feed.head), body: feed };
+    });
+  }
+
+  /** Sends a request that is allowed, and sees to its line in the log. */
+  async #noted<Body>(
+    url: string,
+    { purpose, headers, signal }: RequestOptions,
+    send: (headers: Record<string, string>) => Promise<Omit<OpenReply<Body>, 'end'>>,
+  ): Promise<OpenReply<Body>> {
     this.assertAllowed();
     const { host, origin } = new URL(url);
     const at = Date.now();
@@ -86,15 +109,11 @@ export class Network {
       this.#options.log.add({ at, host, purpose, status, receivedBytes, durationMs: Date.now() - at, problem });
     const token = origin === new URL(this.endpoint).origin ? this.token : null;
     try {
-      const reply = await this.#fetch(url, {
-        redirect: 'manual',
-        headers: {
-          'user-agent': 'nemoflash',
-          'accept-encoding': 'identity',
-          ...headers,
-          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        },
-        ...(signal === undefined ? {} : { signal }),
+      const reply = await send({
+        'user-agent': 'nemoflash',
+        'accept-encoding': 'identity',
+        ...headers,
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
       });
       return {
         status: reply.status,
@@ -159,13 +178,6 @@ export class Network {
     return error instanceof AppError || (error instanceof Error && error.name === 'AbortError')
       ? error
       : errorFromThrown(error, new URL(url).host, this.#proxied());
-  }
-
-  #fetch(url: string, init: RequestInit): Promise<Response> {
-    if (this.#options.fetch) return this.#options.fetch(url, init);
-    // undici's own types and Node's copies of them differ in name only.
-    const call = undiciFetch as unknown as (url: string, init: object) => Promise<Response>;
-    return call(url, { ...init, dispatcher: this.#dispatcher() });
   }
 
   #proxied(): boolean {

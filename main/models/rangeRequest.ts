@@ -1,5 +1,6 @@
-/** One ranged request: checked, watched for stalls, handed on piece by piece. */
+/** One ranged request: checked, watched for stalls, handed on batch by batch. */
 import { AppError } from '../contract/errors.ts';
+import type { ByteFeed } from './byteFeed.ts';
 import type { Network, OpenReply } from './network.ts';
 import { errorFromStatus, errorFromThrown, TransferError } from './networkErrors.ts';
 
@@ -26,8 +27,8 @@ export interface RangeRequest {
 export interface RangeSink {
   /** Told before the first byte. */
   onEtag(etag: string | null): void;
-  /** The bytes of the range in order. The next ones come when the promise is settled. */
-  write(bytes: Uint8Array): Promise<void>;
+  /** The bytes of the range in order, in pieces. The next ones come when the promise is settled. */
+  write(batch: readonly Uint8Array[]): Promise<void>;
 }
 
 /** The server sent the whole file instead of the range. */
@@ -74,9 +75,9 @@ export async function fetchRange(request: RangeRequest, sink: RangeSink, whole =
   );
   const either = AbortSignal.any([signal, stall.signal]);
   let received = 0;
-  let reply: OpenReply | null = null;
+  let reply: OpenReply<ByteFeed> | null = null;
   try {
-    reply = await network.open(url, {
+    reply = await network.openFeed(url, {
       purpose: 'file',
       what: request.what,
       headers: whole ? {} : { range: `bytes=${fromByte}-${toByte - 1}` },
@@ -84,12 +85,17 @@ export async function fetchRange(request: RangeRequest, sink: RangeSink, whole =
     });
     const skipBytes = checkReply(reply, request, host, whole);
     sink.onEtag(strongEtag(reply));
-    for await (const bytes of wanted(reply, skipBytes, toByte - fromByte, (n) => ((received += n), watch.saw(n)))) {
-      await sink.write(bytes);
+    const saw = (bytes: number) => {
+      received += bytes;
+      watch.saw(bytes);
+    };
+    for await (const batch of wanted(reply.body, skipBytes, toByte - fromByte, saw)) {
+      // A slow disk is not a slow server.
+      await watch.suspended(sink.write(batch));
     }
     reply.end(received);
   } catch (error) {
-    void reply?.body?.cancel().catch(() => undefined);
+    reply?.body.cancel();
     reply?.end(received, error instanceof AppError ? error.code : 'stopped');
     if (signal.aborted) throw signal.reason;
     if (stall.signal.aborted) throw stall.signal.reason;
@@ -100,7 +106,7 @@ export async function fetchRange(request: RangeRequest, sink: RangeSink, whole =
 }
 
 /** Returns how many bytes of the body come before the wanted ones. */
-function checkReply(reply: OpenReply, request: RangeRequest, host: string, whole: boolean): number {
+function checkReply(reply: OpenReply<ByteFeed>, request: RangeRequest, host: string, whole: boolean): number {
   const { status, headers } = reply;
   const { fromByte, toByte, sizeBytes, what, etag } = request;
   if (status === 416) throw new ContentChanged(what);
@@ -135,38 +141,40 @@ function checkReply(reply: OpenReply, request: RangeRequest, host: string, whole
 }
 
 async function* wanted(
-  reply: OpenReply,
+  feed: ByteFeed,
   skipBytes: number,
   wantedBytes: number,
   onBytes: (n: number) => void,
-): AsyncGenerator<Uint8Array> {
-  const reader = reply.body?.getReader();
+): AsyncGenerator<readonly Uint8Array[]> {
   let skipped = 0;
   let taken = 0;
-  while (reader && taken < wantedBytes) {
-    const { done, value } = await reader.read().catch((error: unknown) => {
+  while (taken < wantedBytes) {
+    const batch = await feed.next().catch((error: unknown) => {
       throw errorFromThrown(error, 'the hub', false);
     });
-    if (done) break;
-    onBytes(value.byteLength);
-    const start = Math.min(value.byteLength, skipBytes - skipped);
-    skipped += start;
-    const bytes = value.subarray(start, start + wantedBytes - taken);
-    taken += bytes.byteLength;
-    if (bytes.byteLength > 0) yield bytes;
+    if (batch === null) break;
+    const pieces: Uint8Array[] = [];
+    for (const chunk of batch) {
+      onBytes(chunk.byteLength);
+      const start = Math.min(chunk.byteLength, skipBytes - skipped);
+      skipped += start;
+      const bytes = chunk.subarray(start, start + wantedBytes - taken);
+      taken += bytes.byteLength;
+      if (bytes.byteLength > 0) pieces.push(bytes);
+    }
+    if (pieces.length > 0) yield pieces;
   }
   if (taken < wantedBytes) {
     throw new TransferError('NETWORK', 'The connection ended before the part was complete.', { retryable: true });
   }
-  if (!reader) return;
   let timer: NodeJS.Timeout | undefined;
-  const grace = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), endGraceMs)));
-  const end = await Promise.race([reader.read().catch(() => null), grace]);
+  const grace = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), endGraceMs)));
+  const ended = await Promise.race([feed.next().catch(() => null), grace]);
   clearTimeout(timer);
-  if (!end?.done) void reader.cancel().catch(() => undefined);
+  if (ended !== null) feed.cancel();
 }
 
-function strongEtag(reply: OpenReply): string | null {
+function strongEtag(reply: OpenReply<ByteFeed>): string | null {
   const etag = reply.headers.get('etag');
   return etag === null || etag.startsWith('W/') ? null : etag;
 }
@@ -175,15 +183,25 @@ function strongEtag(reply: OpenReply): string | null {
 class StallWatch {
   readonly #timer: NodeJS.Timeout;
   #bytes = 0;
+  /** In this window the bytes were not waited for all the time. */
+  #excused = false;
+  #suspended = false;
 
   constructor({ windowMs, minBytes }: StallOptions, onStall: () => void) {
     this.#timer = setInterval(() => {
-      if (this.#bytes < minBytes) {
+      if (this.#bytes < minBytes && !this.#excused) {
         this.stop();
         onStall();
       }
       this.#bytes = 0;
+      this.#excused = this.#suspended;
     }, windowMs);
+  }
+
+  async suspended(work: Promise<void>): Promise<void> {
+    this.#excused = this.#suspended = true;
+    await work;
+    this.#suspended = false;
   }
 
   saw(bytes: number): void {

@@ -28,7 +28,7 @@ export class TransferRun {
     this.advance(false);
   }
 
-  sink(write: (bytes: Uint8Array) => Promise<void>): RangeSink {
+  sink(write: RangeSink['write']): RangeSink {
     return {
       onEtag: (etag) => {
         this.#to.state.etag ??= etag;
@@ -38,32 +38,38 @@ export class TransferRun {
   }
 
   /** The next bytes of a part. */
-  async take(part: Part, bytes: Uint8Array): Promise<void> {
+  async take(part: Part, batch: readonly Uint8Array[]): Promise<void> {
     const { handle, claims, onBytes } = this.#to;
-    for (let offset = 0; offset < bytes.byteLength;) {
-      const at = part.startByte + part.doneBytes;
-      const { bytesWritten } = await handle.write(bytes, offset, bytes.byteLength - offset, at);
-      part.crc = crc32(bytes.subarray(offset, offset + bytesWritten), part.crc);
+    let bytes = 0;
+    for (let rest = batch; rest.length > 0;) {
+      const { bytesWritten } = await handle.writev(rest, part.startByte + part.doneBytes);
+      const written = split(rest, bytesWritten);
+      for (const piece of written.before) {
+        part.crc = crc32(piece, part.crc);
+        giveBack(piece);
+      }
       part.doneBytes += bytesWritten;
-      offset += bytesWritten;
+      bytes += bytesWritten;
+      rest = written.after;
     }
-    onBytes(bytes.byteLength);
+    onBytes(bytes);
     this.advance(false);
-    await claims.wrote(bytes.byteLength);
+    await claims.wrote(bytes);
   }
 
   /** Bytes of the whole file at an offset: those that are there already are passed over. */
-  async takeMissing(bytes: Uint8Array, offset: number): Promise<void> {
+  async takeMissing(batch: readonly Uint8Array[], offset: number): Promise<void> {
     const { partBytes, parts } = this.#to.state;
-    for (let at = offset; at < offset + bytes.byteLength;) {
+    const end = offset + sizeOf(batch);
+    for (let at = offset; at < end;) {
       const part = parts[Math.floor(at / partBytes)];
       if (!part) return;
-      const end = Math.min(offset + bytes.byteLength, part.startByte + part.sizeBytes);
+      const partEnd = Math.min(end, part.startByte + part.sizeBytes);
       const from = Math.max(at, part.startByte + part.doneBytes);
-      if (from < end && from === part.startByte + part.doneBytes) {
-        await this.take(part, bytes.subarray(from - offset, end - offset));
+      if (from < partEnd && from === part.startByte + part.doneBytes) {
+        await this.take(part, split(split(batch, from - offset).after, partEnd - from).before);
       }
-      at = end;
+      at = partEnd;
     }
   }
 
@@ -76,4 +82,30 @@ export class TransferRun {
     this.#advanced = frontier;
     hash.advance(frontier);
   }
+}
+
+const sizeOf = (batch: readonly Uint8Array[]) => batch.reduce((sum, piece) => sum + piece.byteLength, 0);
+
+/** The first `bytes` of a batch, and the others. Nothing is copied. */
+function split(
+  batch: readonly Uint8Array[],
+  bytes: number,
+): { readonly before: readonly Uint8Array[]; readonly after: readonly Uint8Array[] } {
+  const before: Uint8Array[] = [];
+  const after: Uint8Array[] = [];
+  let left = bytes;
+  for (const piece of batch) {
+    if (left > 0) before.push(piece.subarray(0, left));
+    if (left < piece.byteLength) after.push(piece.subarray(Math.max(0, left)));
+    left -= piece.byteLength;
+  }
+  return { before, after };
+}
+
+/**
+ * Frees the memory of a piece that is done with, where it is all of its buffer: the collector, left to find gigabytes of
+ * such buffers, would run thirty times per gigabyte.
+ */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
 }

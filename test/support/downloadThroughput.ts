@@ -1,21 +1,26 @@
-// A synthetic model downloaded from the loopback hub through `models pull`, killed five times on the way, then once more
-// without a kill. Prints sizes, bytes fetched twice and speed as JSON. Usage: node downloadThroughput.ts [GB] [FOLDER]
+/**
+ * `npm run bench:download [-- GB [FOLDER]]`: a synthetic model fetched from a loopback hub, in a process of its own,
+ * through `models pull`: killed five times on the way and finished, then once more without a kill. Prints bytes fetched
+ * twice, speed, processor time and memory as JSON.
+ */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { startHub } from './hub.ts';
+import { defaultTransfer } from '../../main/models/modelsService.ts';
+import { startHubProcess } from './hubProcess.ts';
 
 const sizeBytes = Math.round(Number(process.argv[2] ?? 3) * 1e9);
 const work = mkdtempSync(path.join(process.argv[3] ?? tmpdir(), 'nemoflash-throughput-'));
 const repo = 'nvidia/synthetic';
 const weights = 'model.safetensors';
+const kills = 5;
 
 async function makeRepo(): Promise<string> {
   const folder = path.join(work, 'repo');
@@ -27,33 +32,75 @@ async function makeRepo(): Promise<string> {
     block.writeUInt32LE(at / block.length);
     await handle.write(block, 0, Math.min(block.length, sizeBytes - at), at);
   }
+  await handle.sync();
   await handle.close();
   return folder;
 }
 
-const hub = await startHub({ repos: { [repo]: await makeRepo() } });
-const pull = (home: string) => {
-  const args = ['models', 'pull', repo, '--accept-license', '--json', '--home', path.join(work, home)];
-  const env = { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: path.join(work, 'hf') };
-  return spawn(process.execPath, [path.join(import.meta.dirname, 'modelsCli.ts'), ...args], { env, stdio: 'ignore' });
-};
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly maxRssBytes: number;
+}
 
-try {
-  for (let kill = 1; kill <= 5; kill++) {
-    const child = pull('killed');
-    while (hub.sentBytes(weights) < (sizeBytes * kill) / 6 && child.exitCode === null) await sleep(2);
+const hub = await startHubProcess(repo, await makeRepo());
+
+function cli(home: string, ...args: readonly string[]) {
+  const usageFile = path.join(work, `${home}.usage`);
+  const env = { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: path.join(work, 'hf'), NEMOFLASH_USAGE_FILE: usageFile };
+  const words = ['models', ...args, '--json', '--home', path.join(work, home)];
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'modelsCli.ts'), ...words], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return { child, usage: () => JSON.parse(readFileSync(usageFile, 'utf8')) as Usage };
+}
+
+const pull = (home: string) => cli(home, 'pull', repo, '--accept-license');
+
+async function killedAndFinished() {
+  const before = await hub.sentBytes(weights);
+  const sent = async () => (await hub.sentBytes(weights)) - before;
+  for (let kill = 1; kill <= kills; kill++) {
+    const { child } = pull('killed');
+    while ((await sent()) < (sizeBytes * kill) / (kills + 1) && child.exitCode === null) await sleep(5);
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
-  const [exitCode] = (await once(pull('killed'), 'exit')) as [number];
-  const refetchedBytes = hub.sentBytes(weights) - sizeBytes;
+  const [exitCode] = (await once(pull('killed').child, 'exit')) as [number];
+  const refetchedBytes = (await sent()) - sizeBytes;
   rmSync(path.join(work, 'killed'), { recursive: true });
+  return { kills, exitCode, refetchedBytes, refetchedBytesPerKill: refetchedBytes / kills };
+}
 
+async function straight() {
+  const idle = cli('idle', 'list');
+  await once(idle.child, 'exit');
   const startedAt = performance.now();
-  const [straightCode] = (await once(pull('straight'), 'exit')) as [number];
+  const { child, usage } = pull('straight');
+  const [exitCode] = (await once(child, 'exit')) as [number];
   const seconds = (performance.now() - startedAt) / 1000;
-  const mbPerSecond = Math.round(sizeBytes / 1e6 / seconds);
-  console.log(JSON.stringify({ sizeBytes, kills: 5, exitCode, refetchedBytes, straightCode, seconds, mbPerSecond }));
+  const { cpuSeconds, maxRssBytes } = usage();
+  return {
+    exitCode,
+    seconds,
+    mbPerSecond: sizeBytes / 1e6 / seconds,
+    cores: cpuSeconds / seconds,
+    cpuSecondsPerGb: cpuSeconds / (sizeBytes / 1e9),
+    memoryAboveIdleMb: (maxRssBytes - idle.usage().maxRssBytes) / 1e6,
+  };
+}
+
+const rounded = (record: object) =>
+  JSON.stringify(record, (_key, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
+  );
+
+try {
+  const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} threads`;
+  console.log(rounded({ machine, sizeBytes, partBytes: defaultTransfer.partBytes, lanes: defaultTransfer.lanes }));
+  console.log(rounded({ run: 'straight', ...(await straight()) }));
+  rmSync(path.join(work, 'straight'), { recursive: true });
+  console.log(rounded({ run: 'killed', ...(await killedAndFinished()) }));
 } finally {
   await hub.close();
   rmSync(work, { recursive: true, force: true });

@@ -56,7 +56,7 @@ interface Repo {
   readonly commits: Map<string, HubCommit>;
 }
 
-const chunkBytes = 256 * 1024;
+const chunkBytes = 1024 * 1024;
 /** A page that redirects to itself. */
 const loopPath = '/loop';
 
@@ -282,15 +282,15 @@ class Hub implements HubServer {
     const { response, record, wrongAt } = job;
     const step = Math.max(1, Math.min(chunkBytes, Math.ceil(job.rate / 50)));
     const handle = await open(job.file.source);
+    const buffer = Buffer.allocUnsafe(Math.min(step, Math.max(1, job.to - job.from)));
     try {
       for (let at = job.from; at < job.to && !response.destroyed;) {
-        const buffer = Buffer.allocUnsafe(Math.min(step, job.to - at));
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, job.to - at), at);
         if (bytesRead === 0) throw new Error(`${job.file.path} became shorter`);
         if (wrongAt >= at && wrongAt < at + bytesRead) buffer[wrongAt - at] = ~(buffer[wrongAt - at] ?? 0) & 0xff;
         record.sentBytes += bytesRead;
         at += bytesRead;
-        if (!response.write(buffer.subarray(0, bytesRead))) await drained(response);
+        await handedOver(response, buffer.subarray(0, bytesRead));
         if (Number.isFinite(job.rate)) await sleep((1000 * bytesRead) / job.rate);
       }
     } finally {
@@ -299,13 +299,15 @@ class Hub implements HubServer {
   }
 }
 
-function drained(response: ServerResponse): Promise<void> {
+/** Writes; resolves when the system has taken the bytes, so that their buffer may be filled anew. */
+function handedOver(response: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const go = () => {
-      response.off('drain', go).off('close', go);
+      response.off('close', go);
       resolve();
     };
-    response.on('drain', go).on('close', go);
+    response.on('close', go);
+    response.write(bytes, go);
     if (response.destroyed) go();
   });
 }
