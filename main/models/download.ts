@@ -248,6 +248,7 @@ export class SnapshotDownload {
   async #publish(plan: DownloadPlan, places: SnapshotPlaces, files: readonly RecordedFile[]): Promise<void> {
     const snapshots = path.dirname(places.snapshot);
     await mkdir(snapshots, { recursive: true });
+    await removeStrangers(places.stagedFiles, plan.files);
     await syncFolder(places.stagedFiles);
     if (await stat(places.snapshot).catch(() => null)) {
       // Another tool's, or one that is being repaired; our own copies of its good files are in the new folder.
@@ -285,6 +286,12 @@ const totalBytes = (files: readonly RemoteFile[]) => files.reduce((sum, file) =>
 
 async function sizeOf(file: string): Promise<number | null> {
   return (await stat(file).catch(() => null))?.size ?? null;
+}
+
+/** What is no file of the model, as a state that was set aside, stays out of the snapshot. Names are of one level. */
+async function removeStrangers(folder: string, files: readonly RemoteFile[]): Promise<void> {
+  const own = new Set(files.map((file) => file.path));
+  for (const name of await readdir(folder)) if (!own.has(name)) await rm(path.join(folder, name), { recursive: true });
 }
 
 /** Downloads of other commits that this one has taken the place of. One that another process works on stays. */

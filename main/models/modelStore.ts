@@ -112,7 +112,10 @@ export class ModelStore {
     return record;
   }
 
-  /** Whole snapshots under our roots without a record, as after the loss of a damaged one, get a new one. */
+  /**
+   * Whole snapshots under our roots without a record get one: after the loss of a damaged one, or when a folder was put
+   * there by hand. One that was moved there keeps its own record, to be verified in its new place.
+   */
   async #adopt(): Promise<void> {
     const known = new Set((await this.#records.list()).map((record) => record.folder));
     for (const root of this.#roots()) {
@@ -123,10 +126,21 @@ export class ModelStore {
           const folder = path.join(snapshots, commit);
           if (known.has(folder) || !placeInLayout(folder)) continue;
           const found = await inspectCheckpoint(folder).catch(() => null);
-          if (found) await this.#add(folder, found.files, 'downloaded');
+          if (found && !(await this.#moved(folder))) await this.#add(folder, found.files, 'downloaded');
         }
       }
     }
+  }
+
+  /** Gives a folder the record of the same commit whose own folder is gone. */
+  async #moved(folder: string): Promise<boolean> {
+    const place = placeInLayout(folder);
+    for (const record of await this.#records.list()) {
+      if (record.repo !== place?.repo || record.revision !== place.commit || (await isFolder(record.folder))) continue;
+      await this.#records.put({ ...record, folder, verifiedAt: null });
+      return true;
+    }
+    return false;
   }
 }
 

@@ -20,7 +20,7 @@ import type {
 } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { Home } from '../home.ts';
-import { freeBytesAt } from './diskSpace.ts';
+import { errorFromDisk, freeBytesAt } from './diskSpace.ts';
 import { Downloads } from './downloads.ts';
 import type { JobParts } from './downloads.ts';
 import type { SnapshotJob } from './download.ts';
@@ -41,6 +41,8 @@ import { Records } from './records.ts';
 import { emptyLeftovers, RemovedModels } from './removedModels.ts';
 import { RequestLog } from './requestLog.ts';
 import { defaultRetry } from './retry.ts';
+import { salvageParts } from './salvage.ts';
+import type { Damage } from './salvage.ts';
 import { verifyModel } from './verify.ts';
 import { WeightCaches } from './weightCaches.ts';
 
@@ -223,21 +225,25 @@ export class ModelsService {
   }
 
   async verify({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
+    return (await this.#verify(modelId)).report;
+  }
+
+  async #verify(modelId: string): Promise<Damage> {
     const record = await this.#store.get(modelId);
     return this.#tasks.run(modelId, 'verify', async (task) => {
       const { partBytes } = this.#transfer;
-      const { report, files } = await verifyModel(record, { hasher: this.#hasher, partBytes, ...task });
+      const { report, digests, files } = await verifyModel(record, { hasher: this.#hasher, partBytes, ...task });
       await this.#store.put({ ...record, files, verifiedAt: report.ok ? Date.now() : null });
       await this.#changed();
-      return report;
+      return { record, report, digests };
     });
   }
 
-  /** Verifies; when something is wrong, fetches the damaged files again from the same commit and verifies once more. */
+  /** Verifies; when something is wrong, fetches the damaged parts again from the same commit and verifies once more. */
   async repair({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
-    const report = await this.verify({ modelId });
+    const damage = await this.#verify(modelId);
+    const { record, report } = damage;
     if (report.ok) return report;
-    const record = await this.#store.get(modelId);
     const place = placeInLayout(record.folder);
     if (!place) {
       throw new AppError(
@@ -246,6 +252,10 @@ export class ModelsService {
       );
     }
     const { root, repo, commit } = place;
+    const { stagedFiles } = snapshotPlaces(root, repo, commit);
+    await salvageParts(damage, stagedFiles, this.#reserveBytes).catch((error: unknown) => {
+      throw errorFromDisk(error, root);
+    });
     const download = await this.#downloads.start({
       repo,
       commit,
@@ -282,7 +292,7 @@ export class ModelsService {
         });
         if (!checked.report.ok)
           throw new AppError('CHECKSUM', `${record.id} is damaged. Repair it before you move it.`);
-        const reserveBytes = this.#options.reserveBytes ?? defaultReserveBytes;
+        const reserveBytes = this.#reserveBytes;
         await copyModel(record, checked.files, root, { hasher: this.#hasher, reserveBytes, ...task });
         await this.#store.put({ ...record, files: checked.files, folder, verifiedAt: Date.now() });
         await removeFiles(record.folder, checked.files);
@@ -399,6 +409,10 @@ export class ModelsService {
     }
   }
 
+  get #reserveBytes(): number {
+    return this.#options.reserveBytes ?? defaultReserveBytes;
+  }
+
   #root(folder?: string): string {
     return path.resolve(folder ?? this.#options.settings.current.modelsFolder ?? this.#options.home.modelsFolder);
   }
@@ -416,7 +430,7 @@ export class ModelsService {
       network: this.#network,
       hasher: this.#hasher,
       transfer: this.#transfer,
-      reserveBytes: this.#options.reserveBytes ?? defaultReserveBytes,
+      reserveBytes: this.#reserveBytes,
       onStatus: this.#options.onProgress,
       makeRoom: () => this.#removed.empty(),
       onInstalled: async (plan, folder, files) => {

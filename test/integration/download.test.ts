@@ -1,125 +1,32 @@
 // The downloader against a hub that breaks on purpose. A schedule is a function of its seed, which a failure names.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
-import type { DownloadStatus } from '../../main/contract/domain.ts';
-import { makeHomeSync, resolveHome } from '../../main/home.ts';
-import { ModelsService } from '../../main/models/modelsService.ts';
-import { defaultRetry } from '../../main/models/retry.ts';
-import { SettingsStore } from '../../main/settings.ts';
-import { freshFolder, removeFolder } from '../support/home.ts';
-import { startHub } from '../support/hub.ts';
-import type { HubOptions, HubServer } from '../support/hub.ts';
+import {
+  closeAll,
+  expectSame,
+  fetchAll,
+  folder,
+  golden,
+  hubWith,
+  memoryFolder,
+  partBytes,
+  repo,
+  serviceFor,
+  smallBytes,
+  smallRepo,
+  weightBytes,
+} from '../support/downloads.ts';
+import { removeFolder } from '../support/home.ts';
 import type { HubFault } from '../support/hubFaults.ts';
+import { randomOf } from '../support/random.ts';
 
-const golden = path.resolve(import.meta.dirname, '../golden/tiny');
-const repo = 'nvidia/Nemotron-Flash-3B-Instruct';
-const partBytes = 64 * 1024;
-const weightBytes = statSync(path.join(golden, 'model.safetensors')).size;
-const open: (() => Promise<void> | void)[] = [];
+afterEach(closeAll);
 
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-});
-
-async function hubWith(options: Partial<HubOptions> = {}): Promise<HubServer> {
-  const hub = await startHub({ repos: { [repo]: golden }, ...options });
-  open.push(() => hub.close());
-  return hub;
-}
-
-/** A folder in memory where the system has one: two hundred downloads sync a great deal. */
-function memoryFolder(): string {
-  if (!existsSync('/dev/shm')) return folder();
-  const made = mkdtempSync('/dev/shm/nemoflash-download-');
-  open.push(() => removeFolder(made));
-  return made;
-}
-
-const smallBytes = 300_000;
-
-/** A repository with a few parts' worth of random bytes for weights. */
-function smallRepo(seed: number): string {
-  const made = freshFolder('repo');
-  const random = randomFrom(seed);
-  cpSync(path.join(golden, 'config.json'), path.join(made, 'config.json'));
-  writeFileSync(
-    path.join(made, 'model.safetensors'),
-    Uint8Array.from({ length: smallBytes }, () => Math.floor(random() * 256)),
-  );
-  return made;
-}
-
-function folder(): string {
-  const made = freshFolder('download');
-  open.push(() => removeFolder(made));
-  return made;
-}
-
-async function serviceFor(hub: HubServer, root = folder(), reserveBytes = 0) {
-  const home = makeHomeSync(resolveHome(root));
-  const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
-  await settings.update({ hub: { ...settings.current.hub, endpoint: hub.url } });
-  const events: DownloadStatus[] = [];
-  const service = new ModelsService({
-    home,
-    settings,
-    onChanged: () => undefined,
-    onProgress: (status) => events.push(status),
-    hfCache: null,
-    reserveBytes,
-    transfer: {
-      partBytes,
-      lanes: 3,
-      stall: { windowMs: 150, minBytes: 1 },
-      retry: { ...defaultRetry, firstDelayMs: 1, maxDelayMs: 5, maxFailures: 12 },
-    },
-  });
-  open.push(() => service.close());
-  return { service, settings, home, events };
-}
-
-async function fetchAll(service: ModelsService): Promise<DownloadStatus> {
-  await service.download({ repo, revision: 'main', acceptLicence: true });
-  return service.settled(repo);
-}
-
-function expectSame(installed: string, source = golden): void {
-  const names = readdirSync(installed).sort();
-  expect(names).toContain('model.safetensors');
-  for (const name of names) {
-    expect(readFileSync(path.join(installed, name)).equals(readFileSync(path.join(source, name))), name).toBe(true);
-  }
-}
-
-/** Small, fast, seeded: mulberry32. */
-function randomFrom(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-function randomFault(random: () => number, sizeBytes: number): HubFault {
-  const pick = (n: number) => Math.floor(random() * n);
+function randomFault({ below: pick }: ReturnType<typeof randomOf>, sizeBytes: number): HubFault {
   const when = { skip: pick(8), times: 1 + pick(2) };
   switch (pick(10)) {
     case 0:
@@ -155,8 +62,8 @@ describe('a download', () => {
       const small = smallRepo(first);
       let done = 0;
       for (let seed = first; seed < first + 200; seed++) {
-        const random = randomFrom(seed);
-        const faults = Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomFault(random, smallBytes));
+        const random = randomOf(seed);
+        const faults = Array.from({ length: 1 + random.below(5) }, () => randomFault(random, smallBytes));
         const hub = await hubWith({ faults, repos: { [repo]: small } });
         const { service, home } = await serviceFor(hub, memoryFolder());
         const status = await fetchAll(service);
@@ -177,7 +84,7 @@ describe('a download', () => {
         expect(
           readdirSync(path.join(home.modelsFolder, 'models--nvidia--Nemotron-Flash-3B-Instruct', 'snapshots')),
         ).toHaveLength(1);
-        for (const close of open.splice(0).reverse()) await close();
+        await closeAll();
       }
       removeFolder(small);
       expect(done).toBeGreaterThan(100);
@@ -206,7 +113,7 @@ describe('a download', () => {
 
   test('a disk that is too full pauses it with a message, and nothing is fetched', async () => {
     const hub = await hubWith();
-    const { service } = await serviceFor(hub, folder(), 1e18);
+    const { service } = await serviceFor(hub, folder(), { reserveBytes: 1e18 });
     const status = await fetchAll(service);
     expect(status.state).toBe('paused');
     expect(status.reason?.code).toBe('DISK_FULL');
@@ -243,8 +150,7 @@ describe('a download', () => {
     cpSync(golden, source, { recursive: true });
     writeFileSync(path.join(source, 'README.md'), 'a');
     writeFileSync(path.join(source, 'readme.md'), 'b');
-    const hub = await startHub({ repos: { [repo]: source } });
-    open.push(() => hub.close());
+    const hub = await hubWith({ repos: { [repo]: source } });
     const { service } = await serviceFor(hub);
     await expect(service.describe({ repo })).rejects.toMatchObject({ code: 'UNSAFE_NAME' });
   });
@@ -301,44 +207,5 @@ describe('an installed model', () => {
     truncateSync(path.join(broken, 'model.safetensors'), 50_000);
     await expect(service.import({ path: broken })).rejects.toMatchObject({ code: 'BAD_MODEL' });
     await expect(service.import({ path: home.root })).rejects.toMatchObject({ code: 'BAD_MODEL' });
-  });
-});
-
-describe('nemoflash models pull', () => {
-  test('killed again and again, it ends with the right model and few bytes twice', { timeout: 60_000 }, async () => {
-    const source = folder();
-    cpSync(golden, source, { recursive: true });
-    const hub = await startHub({ repos: { [repo]: source }, bytesPerSecond: 150_000 });
-    open.push(() => hub.close());
-    const home = folder();
-    const run = () =>
-      spawn(
-        process.execPath,
-        [
-          path.resolve(import.meta.dirname, '../support/modelsCli.ts'),
-          'models',
-          'pull',
-          repo,
-          '--accept-license',
-          '--json',
-          '--home',
-          home,
-        ],
-        { env: { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: folder() }, stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-    for (let kill = 0; kill < 3; kill++) {
-      const child = run();
-      const before = hub.sentBytes('model.safetensors');
-      while (hub.sentBytes('model.safetensors') - before < 60_000 && child.exitCode === null) await sleep(5);
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
-    const child = run();
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number];
-    expect(code, output).toBe(0);
-    const { model } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { model: { folder: string } };
-    expectSame(model.folder, source);
   });
 });

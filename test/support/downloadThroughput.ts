@@ -62,9 +62,10 @@ async function killedAndFinished() {
   const sent = async () => (await hub.sentBytes(weights)) - before;
   for (let kill = 1; kill <= kills; kill++) {
     const { child } = pull('killed');
+    const exit = once(child, 'exit');
     while ((await sent()) < (sizeBytes * kill) / (kills + 1) && child.exitCode === null) await sleep(5);
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    await exit;
   }
   const [exitCode] = (await once(pull('killed').child, 'exit')) as [number];
   const refetchedBytes = (await sent()) - sizeBytes;
