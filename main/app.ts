@@ -23,6 +23,7 @@ import { engineBuildOf } from './metrics/environment.ts';
 import { MetricsService } from './metrics/metricsService.ts';
 import { MetricsStore } from './metrics/metricsStore.ts';
 import { StartupClock } from './metrics/startupClock.ts';
+import type { Cipher } from './models/accessToken.ts';
 import { ModelsService } from './models/modelsService.ts';
 import { RunRecord } from './runRecord.ts';
 import type { LastRun } from './runRecord.ts';
@@ -39,6 +40,8 @@ export interface AppOptions {
   readonly pickFolder: (title: string) => Promise<string | null>;
   /** Starts without loading the model of the last time. */
   readonly safeMode?: boolean;
+  /** The system's secret store, where the shell has one. */
+  readonly cipher?: Cipher;
 }
 
 export interface App {
@@ -106,6 +109,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     home,
     settings,
     makeWeights,
+    cipher: options.cipher ?? null,
     onChanged: (installed) => events.publish('models.changed', installed),
     onProgress: (status) => {
       metrics.timeline.observe('download', status.state === 'running', longestBetweenProgressMs);

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import process from 'node:process';
 
-import { app, BrowserWindow, dialog, session } from 'electron';
+import { app, BrowserWindow, dialog, safeStorage, session } from 'electron';
 
 import type { App } from './app.ts';
 import { crashOf, writeCrashReport } from './crashReports.ts';
@@ -55,6 +55,14 @@ async function buildApp(): Promise<App> {
       startModel: options.model ?? null,
       pickFolder,
       safeMode: options.safeMode ?? false,
+      cipher: {
+        // Without a keyring Electron on Linux "encrypts" with a key that everybody knows.
+        available: () =>
+          safeStorage.isEncryptionAvailable() &&
+          (process.platform !== 'linux' || safeStorage.getSelectedStorageBackend() !== 'basic_text'),
+        encrypt: (secret) => safeStorage.encryptString(secret),
+        decrypt: (bytes) => safeStorage.decryptString(Buffer.from(bytes)),
+      },
     });
   } catch (error) {
     log.error('start failed', error);

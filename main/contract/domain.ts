@@ -420,6 +420,9 @@ export interface NetworkRequest {
   readonly problem: string | null;
 }
 
+/** Where the hub's access token comes from: HF_TOKEN, typed in for this run, or kept in the system's secret store. */
+export type TokenSource = 'none' | 'environment' | 'run' | 'stored';
+
 export interface HubTest {
   readonly endpoint: string;
   readonly ok: boolean;

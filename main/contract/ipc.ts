@@ -43,6 +43,7 @@ import type {
   SearchHit,
   Settings,
   TokenDetail,
+  TokenSource,
   TokenTiming,
   VerifyReport,
 } from './domain.ts';
@@ -195,6 +196,7 @@ export const routes = {
 
   'hub.test': route<HubTest>()(nothing),
   'hub.requests': route<readonly NetworkRequest[]>()(nothing),
+  'hub.token': route<{ readonly source: TokenSource }>()(nothing),
   // null forgets it. The token itself is never sent back.
   'hub.setToken': route<{ readonly stored: boolean }>()(
     z.strictObject({ token: z.string().min(1).max(500).nullable() }),

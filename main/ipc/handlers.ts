@@ -74,6 +74,7 @@ export function createHandlers({
 
     'hub.test': (input) => hub.test(input),
     'hub.requests': (input) => hub.requests(input),
+    'hub.token': (input) => hub.token(input),
     'hub.setToken': (input) => hub.setToken(input),
 
     'engine.status': () => engine.status,

@@ -3,23 +3,22 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-import { catalog } from '../contract/domain.ts';
 import type {
   DownloadStatus,
   FormatForecast,
-  HubTest,
   InstalledModel,
   KeptFormat,
   ModelFormat,
   ModelTask,
   ModelUpdate,
-  NetworkRequest,
   RepoDescription,
   Settings,
   VerifyReport,
 } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { Home } from '../home.ts';
+import { StoredToken } from './accessToken.ts';
+import type { Cipher } from './accessToken.ts';
 import { errorFromDisk, freeBytesAt } from './diskSpace.ts';
 import { Downloads } from './downloads.ts';
 import type { JobParts } from './downloads.ts';
@@ -29,6 +28,7 @@ import { forecast, recommendFormat } from './forecast.ts';
 import type { ForecastDevice } from './forecast.ts';
 import { Hasher } from './hasher.ts';
 import { Hub } from './hub.ts';
+import { HubRoutes } from './hubRoutes.ts';
 import { snapshotPlaces } from './layout.ts';
 import { readModelConfig } from './modelConfig.ts';
 import { ModelStore, placeInLayout } from './modelStore.ts';
@@ -53,12 +53,6 @@ export interface SettingsAccess {
   onChange(listener: (settings: Settings) => void): () => void;
 }
 
-/** The hub's token. `set` returns whether it outlives the app. */
-export interface TokenStore {
-  get(): string | null;
-  set(token: string | null): Promise<boolean>;
-}
-
 export interface ModelsServiceOptions {
   readonly home: Home;
   readonly settings: SettingsAccess;
@@ -67,7 +61,8 @@ export interface ModelsServiceOptions {
   readonly onTask?: (task: ModelTask) => void;
   /** Free memory and measured bandwidth, for forecasts. */
   readonly devices?: () => Promise<readonly ForecastDevice[]>;
-  readonly token?: TokenStore;
+  /** The system's secret store for the hub's token; null: the token lasts as long as the program. */
+  readonly cipher?: Cipher | null;
   /** The Hugging Face cache to look into before fetching; null: none. Default: the system's. */
   readonly hfCache?: string | null;
   /** The engine's, for makeFormat. */
@@ -92,11 +87,12 @@ export const defaultTransfer: TransferOptions = {
 const defaultReserveBytes = 512 * 1024 * 1024;
 
 export class ModelsService {
+  /** The hub.* routes. */
+  readonly hub: HubRoutes;
   readonly #options: ModelsServiceOptions;
   readonly #network: Network;
   readonly #hub: Hub;
   readonly #hasher: Hasher;
-  readonly #log: RequestLog;
   readonly #store: ModelStore;
   readonly #downloads: Downloads;
   readonly #tasks: ModelTasks;
@@ -111,14 +107,15 @@ export class ModelsService {
   constructor(options: ModelsServiceOptions) {
     const { home, settings } = options;
     this.#options = options;
-    this.#log = new RequestLog(path.join(home.root, 'logs', 'requests.jsonl'));
-    const token = options.token ?? environmentToken;
+    const log = new RequestLog(path.join(home.root, 'logs', 'requests.jsonl'));
+    const token = new StoredToken(path.join(home.root, 'hub-token'), options.cipher ?? null);
     this.#network = new Network({
       settings: () => settings.current.hub,
       token: () => token.get(),
-      log: this.#log,
+      log,
     });
     this.#hub = new Hub(this.#network);
+    this.hub = new HubRoutes(this.#hub, log, token);
     this.#hasher = new Hasher();
     this.#store = new ModelStore(new Records(path.join(home.root, 'library'), home.damagedFolder), () => this.#roots());
     this.#transfer = { ...defaultTransfer, ...options.transfer };
@@ -368,19 +365,10 @@ export class ModelsService {
     return { modelId, latestRevision, available: latestRevision !== revision };
   }
 
-  /** The hub.* routes. */
   /** Where the hub is, for display. */
   get hubEndpoint(): string {
     return this.#hub.endpoint;
   }
-
-  readonly hub = {
-    test: () => this.#testHub(),
-    requests: (): readonly NetworkRequest[] => this.#log.list(),
-    setToken: async ({ token }: { readonly token: string | null }): Promise<{ readonly stored: boolean }> => ({
-      stored: await (this.#options.token ?? environmentToken).set(token),
-    }),
-  };
 
   /** Pauses what runs and deletes what was removed. */
   async close(): Promise<void> {
@@ -390,23 +378,6 @@ export class ModelsService {
     await this.#removed.empty();
     await this.#hasher.close();
     await this.#network.close();
-  }
-
-  async #testHub(): Promise<HubTest> {
-    const startedAt = performance.now();
-    const done = (user: string | null, problem: HubTest['problem']): HubTest => ({
-      endpoint: this.#hub.endpoint,
-      ok: problem === null,
-      durationMs: Math.round(performance.now() - startedAt),
-      user,
-      problem,
-    });
-    try {
-      return done(await this.#hub.test(catalog[0]?.repo ?? ''), null);
-    } catch (error) {
-      if (error instanceof AppError) return done(null, error.info);
-      throw error;
-    }
   }
 
   get #reserveBytes(): number {
@@ -458,16 +429,6 @@ function toInstalled(record: ModelRecord): InstalledModel {
   const { version: _version, files: _files, ...installed } = record;
   return installed;
 }
-
-/** Tools of the hub read the token from here too. Nothing is written: the shell may bring a secret store of its own. */
-let tokenOfThisRun: string | null = null;
-const environmentToken: TokenStore = {
-  get: () => tokenOfThisRun ?? process.env['HF_TOKEN'] ?? null,
-  set: (token) => {
-    tokenOfThisRun = token;
-    return Promise.resolve(false);
-  },
-};
 
 /** Where huggingface_hub keeps what it downloads. */
 function systemHfCache(): string {

@@ -66,6 +66,14 @@ export const Menu = {
   },
 };
 
+/** As on a machine without a keyring. */
+export const safeStorage = {
+  isEncryptionAvailable: () => true,
+  getSelectedStorageBackend: () => 'basic_text',
+  encryptString: (text: string) => Buffer.from(text),
+  decryptString: (bytes: Buffer) => bytes.toString(),
+};
+
 export const nativeTheme = { shouldUseDarkColors: false, themeSource: 'system' };
 
 interface Order {
