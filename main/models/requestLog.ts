@@ -9,7 +9,7 @@ const maxFileBytes = 2_000_000;
 const maxShown = 2000;
 
 export class RequestLog {
-  readonly #file: string | null;
+  #file: string | null;
   readonly #recent: NetworkRequest[] = [];
 
   /** `file` null keeps the list in memory only. */
@@ -28,7 +28,8 @@ export class RequestLog {
       if (size > maxFileBytes) renameSync(this.#file, `${this.#file}.1`);
       appendFileSync(this.#file, `${JSON.stringify(request)}\n`, { mode: 0o600 });
     } catch {
-      // Still in the list of this run.
+      // From now on the list of this run is all there is.
+      this.#file = null;
     }
   }
 
