@@ -56,6 +56,7 @@ export interface TokenConstraint {
 
 export interface GenerateRequest {
   readonly prompt: Prompt;
+  /** With a maxNewTokens of 0 the prompt is only read, and kept for whoever asks it next. */
   readonly sampling: SamplingOptions;
   /** Alternatives reported per token, 0 to 20. */
   readonly logprobs?: number;
@@ -67,7 +68,7 @@ export interface GenerateRequest {
   readonly constraint?: TokenConstraint;
   /** Times every stage of every token, which slows them: for looking closely at one answer. */
   readonly trace?: boolean;
-  /** Not to be counted among the answers. */
+  /** Not to be counted among the answers, and to be made with nothing beside it. */
   readonly isMeasurement?: boolean;
   readonly signal?: AbortSignal;
   readonly onPrefill?: (progress: {
@@ -114,7 +115,7 @@ export interface EngineService {
   tokenizer(): Tokenizer;
   /** Throws CONTEXT_FULL with the numbers when it leaves no room for an answer. */
   prompt(messages: readonly PromptMessage[], format: PromptFormat): Prompt;
-  /** Queued, first come first served; bounded (BUSY). Reuses the longest checkpoint that is a prefix of the prompt. */
+  /** Several at a time, as memory permits; further ones queue, first come first served, bounded (BUSY). Reuses the longest checkpoint that is a prefix of the prompt. */
   generate(request: GenerateRequest): Promise<GenerateResult>;
   /** The stages of one decode step with so many positions in the cache. Throws NO_MODEL. */
   stages(contextPositions: number): readonly Stage[];

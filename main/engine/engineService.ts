@@ -7,17 +7,17 @@ import { AppError, assertNever } from '../contract/errors.ts';
 import type { GpuSample, Stage } from '../contract/metrics.ts';
 import { weightsFolder } from '../home.ts';
 import { loadAddon } from './addon.ts';
-import type { Addon, NativeModel, NativeSession } from './addon.ts';
+import type { Addon, NativeModel } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
 import { CheckpointPool } from './checkpointPool.ts';
 import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
 import { toAppError } from './engineError.ts';
 import { cancelledResult, generate } from './generation.ts';
 import { planLoad, weightBytesOf } from './loadPlan.ts';
-import { Position } from './position.ts';
 import { buildPrompt, checkRoom } from './prompt.ts';
 import { RunQueue } from './runQueue.ts';
 import { SavedStates } from './savedStates.ts';
+import { sequenceLimit, Sequences } from './sequences.ts';
 import { openTokenizer } from './tokenizer.ts';
 
 /** Events and errors worth a line; main/log.ts fits. */
@@ -49,10 +49,9 @@ interface Loaded {
   readonly request: LoadRequest;
   readonly model: LoadedModel;
   readonly native: NativeModel;
-  readonly session: NativeSession;
+  readonly sequences: Sequences;
   readonly tokenizer: Tokenizer | AppError;
   readonly pool: CheckpointPool;
-  readonly position: Position;
   readonly answers: AnswerMemory;
   /** Bytes per second, once measured. */
   readonly bandwidth: { known: number | null };
@@ -60,7 +59,9 @@ interface Loaded {
   readonly closing: AbortController;
 }
 
-const maxWaiting = 32;
+const maxWaiting = 128;
+/** Sequences that were made for many requests at once go when there are none for so long. */
+const shrinkAfterMs = 60_000;
 const empty: EngineStatus = { state: 'empty', lastError: null };
 
 function loadingStatus(request: LoadRequest): EngineStatus {
@@ -79,6 +80,7 @@ class NativeEngineService implements EngineService {
   // Loads and unloads, one after another.
   #change: Promise<unknown> = Promise.resolve();
   #memoryBandwidth: Promise<number> | null = null;
+  #shrinkTimer: NodeJS.Timeout | null = null;
   #isDisposed = false;
 
   constructor(options: EngineServiceOptions) {
@@ -147,14 +149,25 @@ class NativeEngineService implements EngineService {
     checkPrompt(request.prompt, loaded.model);
     const signals = request.signal ? [request.signal, loaded.closing.signal] : [loaded.closing.signal];
     const signal = AbortSignal.any(signals);
-    const { session, model, position, answers } = loaded;
+    const { model, sequences, answers } = loaded;
+    const run = async (): Promise<GenerateResult> => {
+      const sequence = sequences.take(request.prompt);
+      try {
+        return await generate(request, { ...sequence, addon, model, tokenizer, signal, submittedNs });
+      } finally {
+        sequences.give(sequence);
+      }
+    };
+    // What is measured has the engine to itself.
+    const alone = request.trace === true || request.isMeasurement === true;
     try {
-      const generation = await this.#queue.run(signal, () =>
-        generate(request, { addon, session, model, tokenizer, position, signal, submittedNs }),
-      );
+      const turn = this.#queue.run(signal, run, { alone });
+      if (this.#queue.queued > 0) this.#makeRoom(loaded);
+      const generation = await turn;
       if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
       if (!request.ignoreEnd) answers.remember(request.prompt.tokens, generation.text, generation.textTokens);
-      if (request.isMeasurement !== true) this.#options.onGenerated?.(generation, addon.nowNs());
+      const isAnswer = request.isMeasurement !== true && request.sampling.maxNewTokens > 0;
+      if (isAnswer) this.#options.onGenerated?.(generation, addon.nowNs());
       return generation;
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -176,7 +189,7 @@ class NativeEngineService implements EngineService {
     const loaded = this.#ready();
     if (loaded.bandwidth.known === null && this.#queue.running + this.#queue.queued === 0) {
       const read = () => loaded.native.readBandwidth();
-      loaded.bandwidth.known = await this.#queue.run(loaded.closing.signal, read);
+      loaded.bandwidth.known = await this.#queue.run(loaded.closing.signal, read, { alone: true });
     }
     return loaded.bandwidth.known;
   }
@@ -186,7 +199,7 @@ class NativeEngineService implements EngineService {
     // A run that is under way finds out by itself.
     if (loaded === null || loaded.closing.signal.aborted || this.#queue.running > 0) return;
     try {
-      await this.#queue.run(loaded.closing.signal, async () => (await loaded.session.save()).dispose());
+      await this.#queue.run(loaded.closing.signal, () => loaded.sequences.probe(), { alone: true });
     } catch (thrown) {
       const error = toAppError(thrown);
       if (error.code === 'DEVICE_LOST') this.#lose(loaded, error);
@@ -242,13 +255,13 @@ class NativeEngineService implements EngineService {
       if (!signal.aborted) this.#setStatus({ state: 'loading', request, ...progress });
     });
     try {
-      const session = await native.createSession({ maxPositions: native.info.contextPositions });
       const tokenizer = this.#openTokenizer(source, native);
       const model = describe(request, source, native, addon.nowNs() - startedNs);
       const pool = this.#openPool(source, native);
-      const position = new Position(pool, model.metaTokens);
+      const sequences = await Sequences.open(native, pool, sequenceLimit(model, await addon.devices()));
+      this.#queue.setCapacity(sequences.count);
       return {
-        ...{ request, model, native, session, tokenizer, pool, position },
+        ...{ request, model, native, sequences, tokenizer, pool },
         answers: new AnswerMemory(),
         bandwidth: { known: null },
         closing: new AbortController(),
@@ -282,14 +295,14 @@ class NativeEngineService implements EngineService {
     if (loaded === null) return;
     loaded.closing.abort();
     await this.#queue.whenIdle();
-    await loaded.position.settle(loaded.session).catch((error: unknown) => this.#options.log?.error('states', error));
+    await loaded.sequences.settle().catch((error: unknown) => this.#options.log?.error('states', error));
     this.#discard(loaded);
   }
 
   #discard(loaded: Loaded): void {
     if (this.#loaded === loaded) this.#loaded = null;
     loaded.pool.clear();
-    loaded.session.dispose();
+    loaded.sequences.dispose();
     loaded.native.dispose();
   }
 
@@ -323,7 +336,28 @@ class NativeEngineService implements EngineService {
     return this.#addon;
   }
 
+  /** Another sequence for those who wait, one at a time for as long as any does. */
+  #makeRoom(loaded: Loaded): void {
+    const grow = async (): Promise<void> => {
+      while (this.#queue.queued > 0 && !loaded.closing.signal.aborted && (await loaded.sequences.grow())) {
+        if (this.#loaded === loaded) this.#queue.setCapacity(loaded.sequences.count);
+      }
+    };
+    grow().catch((error: unknown) => this.#options.log?.error('sequences', error));
+  }
+
+  #shrinkLater(): void {
+    if (this.#shrinkTimer !== null) clearTimeout(this.#shrinkTimer);
+    this.#shrinkTimer = null;
+    if (this.#queue.running > 0 || (this.#loaded?.sequences.count ?? 0) <= 1) return;
+    this.#shrinkTimer = setTimeout(() => {
+      this.#loaded?.sequences.shrink();
+      this.#queue.setCapacity(1);
+    }, shrinkAfterMs).unref();
+  }
+
   #publishCounts(): void {
+    this.#shrinkLater();
     if (this.#status.state !== 'ready') return;
     this.#setStatus({ ...this.#status, running: this.#queue.running, queued: this.#queue.queued });
   }

@@ -25,6 +25,8 @@ interface Run extends Surroundings {
   readonly request: GenerateRequest;
   readonly route: Route;
   readonly restored: Awaited<ReturnType<Position['prepare']>>;
+  /** What the constraint allows first; undefined without one. */
+  readonly firstAllowed: Int32Array | null | undefined;
   readonly answer: Answer;
   readonly stop: StopFlag;
   readonly seed: number;
@@ -83,7 +85,7 @@ async function runConstrained(run: Run): Promise<NativeGenerateResult> {
   const onFrame = (frame: NativeFrame) => takeFrame(run, frame);
   let first: NativeGenerateResult | null = null;
   for (;;) {
-    const allowed = await request.constraint?.allowed();
+    const allowed = first === null ? run.firstAllowed : await request.constraint?.allowed();
     const nothingMay = allowed === null;
     // What to read is read even if nothing may be said.
     if (nothingMay && first !== null) return { ...first, finish: 'stop' };
@@ -139,10 +141,14 @@ function statsOf(
 /** Runs the request. What it throws leaves the position unknown, and said so. */
 export async function generate(request: GenerateRequest, surroundings: Surroundings): Promise<GenerateResult> {
   const { addon, position, tokenizer, signal } = surroundings;
+  const restored = await position.prepare(request.prompt);
+  const firstAllowed = await request.constraint?.allowed();
   const run: Run = {
     ...surroundings,
     request,
-    restored: await position.prepare(request.prompt),
+    restored,
+    firstAllowed,
+    // Behind everything that waits: the checkpoint it names may be gone when another answer has ended.
     route: position.routeTo(request.prompt),
     answer: new Answer(tokenizer, request.sampling.stop, request.ignoreEnd ?? false),
     stop: new addon.StopFlag(),

@@ -48,19 +48,22 @@ export class Position {
     return this.#pool.fetch(prompt.tokens, here !== null && isPrefix(here, prompt.tokens) ? here.length : 0);
   }
 
-  /** Before the session goes: keeps where it stands, and what was kept in memory, for another time. */
+  /** Before the session goes: keeps where it stands, for another time. */
   async settle(session: NativeSession): Promise<void> {
     const here = this.#consumed;
     if (here !== null && here.length > 0 && !this.#pool.has(here)) this.#pool.add(here, await session.save());
-    await this.#pool.flush();
+  }
+
+  /** How well this place serves a prompt: tokens that need not be read again; 0 for an empty one, -1 to leave it. */
+  worthFor(prompt: Prompt): number {
+    const here = this.#consumed;
+    return here === null ? 0 : this.#leadsTo(prompt) ? here.length : -1;
   }
 
   routeTo(prompt: Prompt): Route {
     const here = this.#consumed;
     const kept = this.#pool.longestPrefixOf(prompt.tokens);
-    // Without a token to read there would be no logits to sample from: then only a checkpoint will do.
-    const canGoOn = here !== null && here.length < prompt.tokens.length && isPrefix(here, prompt.tokens);
-    const goesOn = canGoOn && here.length >= (kept?.tokens.length ?? 0);
+    const goesOn = here !== null && this.#leadsTo(prompt) && here.length >= (kept?.tokens.length ?? 0);
     const reusedTokens = goesOn ? here.length : (kept?.tokens.length ?? 0);
     return {
       ...(goesOn
@@ -83,6 +86,12 @@ export class Position {
       this.#pool.add(prompt.tokens.slice(0, route.reusedTokens + after), checkpoint);
     }
     this.#consumed = Int32Array.from([...prompt.tokens, ...generated]).slice(0, result.position - this.#metaTokens);
+  }
+
+  /** Without a token to read there would be no logits to sample from: then only a checkpoint will do. */
+  #leadsTo({ tokens }: Prompt): boolean {
+    const here = this.#consumed;
+    return here !== null && here.length < tokens.length && isPrefix(here, tokens);
   }
 
   /** After a failure: the next run starts from a checkpoint or from the beginning. */

@@ -8,12 +8,13 @@
 namespace nf::addon {
 namespace {
 
-// Callers queue one run at a time and more only by mistake; the engine service has its own, shorter queue.
-constexpr std::size_t max_waiting_jobs = 64;
+// Generations leave this queue as soon as they have begun; the engine service bounds how many do.
+constexpr std::size_t max_waiting_jobs = 128;
 
 }  // namespace
 
-Environment::Environment(Napi::Env env) : thread_(std::make_shared<EngineThread>(max_waiting_jobs)) {
+Environment::Environment(Napi::Env env)
+    : thread_(std::make_shared<EngineThread>(max_waiting_jobs)), batcher_(*thread_) {
   // A queue of two is enough: a wake carries no data, and one that waits serves all.
   wake_function_ = WakeFunction::New(env, "nemoflash", 2, 1, this);
   wake_function_.Unref(env);
@@ -31,6 +32,7 @@ void Environment::close() {
   for (auto& [job, pending] : pending_) job->stop();
   thread_->close();
   if (aside_) aside_->close();
+  batcher_.forget();
 }
 
 Napi::Promise Environment::submit(Napi::Env env, std::shared_ptr<Job> job, const Napi::Value& callback) {
@@ -46,15 +48,7 @@ Napi::Promise Environment::submit_to(EngineThread& thread, Napi::Env env, std::s
                                      const Napi::Value& callback) {
   Job* const key = job.get();
   job->on_wake_ = [this, key] { wake(key); };
-  const bool queued = thread.try_post([this, job] {
-    try {
-      job->run();
-    } catch (...) {
-      job->error_ = std::current_exception();
-    }
-    job->finished_.store(true);
-    wake(job.get());
-  });
+  const bool queued = thread.try_post([job] { job->start(); });
   if (!queued) throw make_error(env, "BUSY", "The engine has too many requests waiting. Try again when some are done.");
 
   Pending pending{std::move(job), Napi::Promise::Deferred::New(env), {}, false};

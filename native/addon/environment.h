@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "batcher.h"
 #include "engine_thread.h"
 #include "job.h"
 
@@ -30,6 +31,7 @@ class Environment {
 
   /// Shared with the wrapped objects, which may outlive this in any order.
   const std::shared_ptr<EngineThread>& thread() const { return thread_; }
+  Batcher& batcher() { return batcher_; }
   /// Stops every job and joins the engine thread.
   void close();
 
@@ -60,6 +62,7 @@ class Environment {
   WakeFunction wake_function_;
   Outbox outbox_;
   std::shared_ptr<EngineThread> thread_;
+  Batcher batcher_;
   std::unique_ptr<EngineThread> aside_;        // once it was needed
   std::unordered_map<Job*, Pending> pending_;  // JavaScript thread only
 };

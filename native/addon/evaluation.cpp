@@ -14,8 +14,7 @@ constexpr std::chrono::milliseconds stop_check_interval(10);
 }  // namespace
 
 void EvaluationJob::run() {
-  if (!slot_->session) throw EngineError(ErrorCode::bad_argument, "The session was disposed.");
-  Session& session = *slot_->session;
+  Session& session = slot_->get();
   struct Shadow {
     SessionSlot& slot;
     ~Shadow() { slot.position.store(slot.session->position()); }

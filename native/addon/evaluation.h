@@ -14,11 +14,11 @@
 namespace nf::addon {
 
 /// The engine waits for the listener to take each piece, so at most one piece exists besides the engine's own rows.
-class EvaluationJob : public Job, private Observer {
+class EvaluationJob : public SlotJob, private Observer {
  public:
   EvaluationJob(std::shared_ptr<SessionSlot> slot, std::vector<Token> tokens, bool hidden,
                 std::shared_ptr<StopFlag> stop)
-      : Job(std::move(stop)), slot_(std::move(slot)), tokens_(std::move(tokens)), hidden_(hidden) {}
+      : SlotJob(std::move(slot), std::move(stop)), tokens_(std::move(tokens)), hidden_(hidden) {}
 
   void run() override;
   /// callback(layer, firstToken, nTokens, Float32Array): layer -1 for logits, else the index of Observer::hidden. The
@@ -40,7 +40,6 @@ class EvaluationJob : public Job, private Observer {
   void hand_over(int layer, int first_token, int n, std::span<const float> rows);
   void offer(const Piece& piece);
 
-  std::shared_ptr<SessionSlot> slot_;
   std::vector<Token> tokens_;
   bool hidden_;
   std::mutex mutex_;

@@ -38,87 +38,158 @@ const char* GenerationJob::name_of(Finish finish) {
   return "cancelled";
 }
 
-void GenerationJob::run() {
-  if (!slot_->session) throw EngineError(ErrorCode::bad_argument, "The session was disposed.");
-  Session& session = *slot_->session;
+void GenerationJob::start() {
+  slot_->when_free([self = shared_from_this()] { self->begin(); });
+}
+
+void GenerationJob::begin() {
+  slot_->occupy();
   started_ns_ = prefilled_ns_ = steady_ns();
-  // Whatever happens, JavaScript learns where the session stands.
-  struct Shadow {
-    SessionSlot& slot;
-    ~Shadow() { slot.position.store(slot.session->position()); }
-  } shadow{*slot_};
-  if (stop_flag()) return;
-  go_to_start(session);
-  const bool read = read_prompt(session);
-  prefilled_ns_ = steady_ns();
-  if (read) finish_ = write_answer(session);
-  finished_ns_ = steady_ns();
-}
-
-void GenerationJob::go_to_start(Session& session) {
-  if (request_.save_first) before_ = session.save();
-  switch (request_.start) {
-    case GenerationRequest::Start::current: break;
-    case GenerationRequest::Start::empty: session.reset(); break;
-    case GenerationRequest::Start::checkpoint: session.restore(request_.from); break;
-  }
-}
-
-bool GenerationJob::read_prompt(Session& session) {
-  const int n_tokens = static_cast<int>(request_.tokens.size());
-  int done = 0;
-  for (const int count : request_.save_after) {
-    if (count >= n_tokens) break;  // the last one waits for the first token, see write_answer()
-    if (!read(session, done, count)) return false;
-    save(session, count);
-    done = count;
-  }
-  return read(session, done, n_tokens);
-}
-
-bool GenerationJob::read(Session& session, int first, int last) {
-  if (first == last) return true;
-  const std::span<const Token> tokens(request_.tokens.data() + first, static_cast<std::size_t>(last - first));
   try {
-    session.prefill(tokens, stop_flag(), [&](int done, int) { publish_prefill(first + done, steady_ns()); });
-    return true;
-  } catch (const EngineError& error) {
-    if (error.code() != ErrorCode::cancelled) throw;
-    return false;
+    Session& session = slot_->get();
+    if (stop_flag()) {
+      finish(Finish::cancelled);
+    } else {
+      if (request_.save_first) before_ = session.save();
+      switch (request_.start) {
+        case GenerationRequest::Start::current: break;
+        case GenerationRequest::Start::empty: session.reset(); break;
+        case GenerationRequest::Start::checkpoint: session.restore(request_.from); break;
+      }
+      if (!reads() && request_.max_new_tokens == 0) took_piece(0, started_ns_);
+    }
+  } catch (...) {
+    fail(std::current_exception());
+  }
+  if (is_over_) {
+    end();
+  } else {
+    batcher_.add(shared_from_this());
   }
 }
 
-GenerationJob::Finish GenerationJob::write_answer(Session& session) {
-  std::array<Step, max_steps_per_decode> out;
-  const int n_prompt = static_cast<int>(request_.tokens.size());
-  const bool save_prompt = !request_.save_after.empty() && request_.save_after.back() == n_prompt;
-  if (request_.max_new_tokens == 0) {
-    if (save_prompt) save(session, n_prompt);
-    return Finish::length;
+void GenerationJob::finish(Finish finish) {
+  finish_ = finish;
+  finished_ns_ = steady_ns();
+  is_over_ = true;
+}
+
+void GenerationJob::fail(std::exception_ptr error) {
+  failure_ = std::move(error);
+  is_over_ = true;
+}
+
+void GenerationJob::end() {
+  // Whatever happened, JavaScript learns where the session stands.
+  if (slot_->session) slot_->position.store(position_ = slot_->session->position());
+  complete(failure_);
+  slot_->release();
+}
+
+void GenerationJob::look_at_stop() {
+  if (stop_flag()) finish(Finish::cancelled);
+}
+
+int GenerationJob::next_piece() const {
+  const std::size_t end =
+      n_saved_ < request_.save_after.size() ? static_cast<std::size_t>(request_.save_after[n_saved_]) : 0;
+  const std::size_t n = (end > n_read_ ? end : request_.tokens.size()) - n_read_;
+  return static_cast<int>(std::min(n, static_cast<std::size_t>(piece_limit())));
+}
+
+SequenceWork GenerationJob::next_work() {
+  SequenceWork work;
+  work.session = &*slot_->session;
+  n_at_once_ = 1;
+  if (reads()) {
+    const auto n = static_cast<std::size_t>(next_piece());
+    const std::size_t end = n_read_ + n;
+    work.tokens = std::span(request_.tokens).subspan(n_read_, n);
+    // A checkpoint is good for an answer only with the logits behind it.
+    work.wants_logits = end == request_.tokens.size() ||
+                        std::find(request_.save_after.begin(), request_.save_after.end(), static_cast<int>(end)) !=
+                            request_.save_after.end();
+    if (end < request_.tokens.size() || request_.max_new_tokens == 0) return work;
   }
-  session.trace_stages(request_.trace);
-  int n_done = 0, n_wanted = 1;
-  while (n_done < request_.max_new_tokens) {
-    n_wanted = std::min(n_wanted, request_.max_new_tokens - n_done);
+  work.sampling = &request_.sampling;
+  return work;
+}
+
+void GenerationJob::take(const SequenceWork& work) {
+  try {
+    if (work.error) std::rethrow_exception(work.error);
+    const std::int64_t now_ns = steady_ns();
+    if (!work.tokens.empty()) {
+      took_piece(static_cast<int>(work.tokens.size()),
+                 work.has_written ? work.step.stamp_ns - work.step.sample_ns : now_ns);
+    }
+    if (work.sampling) took_steps({&work.step, work.has_written ? 1u : 0u}, 1, now_ns);
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void GenerationJob::advance_alone() {
+  try {
+    Session& session = *slot_->session;
+    if (reads()) {
+      const SequenceWork work = next_work();
+      session.read(work.tokens, work.wants_logits, stop_flag());
+      took_piece(static_cast<int>(work.tokens.size()), steady_ns());
+      return;
+    }
+    session.trace_stages(request_.trace);
+    std::array<Step, max_steps_per_decode> out;
+    const auto n_wanted = static_cast<std::size_t>(std::min(n_at_once_, request_.max_new_tokens - n_written_));
     const std::int64_t before_ns = steady_ns();
-    const std::size_t n =
-        session.decode(request_.sampling, std::span(out.data(), static_cast<std::size_t>(n_wanted)), stop_flag());
+    const std::size_t n = session.decode(request_.sampling, std::span(out.data(), n_wanted), stop_flag());
     const std::int64_t after_ns = steady_ns();
+    const bool is_first = n_written_ == 0;
     // The first token only samples; from the second on a step is whole.
-    if (request_.trace && n_done > 0) note_stages(session.stage_ns());
-    publish(std::span<const Step>(out.data(), n), after_ns);
-    // The first token consumes nothing, so the prompt's end can be kept after it: it need not wait.
-    if (n_done == 0 && save_prompt) save(session, n_prompt);
-    n_done += static_cast<int>(n);
-    if (n > 0 && out[n - 1].is_end) return Finish::stop;
-    if (n < static_cast<std::size_t>(n_wanted)) return stop_flag() ? Finish::cancelled : Finish::context;
-    n_wanted =
-        n_done == 1 || request_.trace ? 1 : steps_per_decode((after_ns - before_ns) / static_cast<std::int64_t>(n));
+    if (request_.trace && !is_first) note_stages(session.stage_ns());
+    n_at_once_ = is_first || request_.trace || n == 0
+                     ? 1
+                     : steps_per_decode((after_ns - before_ns) / static_cast<std::int64_t>(n));
+    took_steps({out.data(), n}, n_wanted, after_ns);
+  } catch (const EngineError& error) {
+    if (error.code() != ErrorCode::cancelled) return fail(std::current_exception());
+    finish(Finish::cancelled);
+  } catch (...) {
+    fail(std::current_exception());
   }
-  return Finish::length;
 }
 
-void GenerationJob::save(Session& session, int after) { saved_.emplace_back(after, session.save()); }
+bool GenerationJob::saves_prompt() const {
+  return !request_.save_after.empty() && request_.save_after.back() == static_cast<int>(request_.tokens.size());
+}
+
+void GenerationJob::took_piece(int n, std::int64_t now_ns) {
+  n_read_ += static_cast<std::size_t>(n);
+  if (n > 0) publish_prefill(now_ns);
+  if (reads()) {
+    while (n_saved_ < request_.save_after.size() &&
+           static_cast<std::size_t>(request_.save_after[n_saved_]) <= n_read_) {
+      if (static_cast<std::size_t>(request_.save_after[n_saved_++]) == n_read_) save(n_read_);
+    }
+    return;
+  }
+  prefilled_ns_ = now_ns;
+  if (request_.max_new_tokens > 0) return;  // the prompt's end is kept behind the first token, which need not wait
+  if (saves_prompt()) save(n_read_);
+  finish(Finish::length);
+}
+
+void GenerationJob::took_steps(std::span<const Step> steps, std::size_t n_wanted, std::int64_t now_ns) {
+  publish(steps, now_ns);
+  // The first token consumes nothing, so where the session stands is still the prompt's end.
+  if (n_written_ == 0 && saves_prompt()) save(n_read_);
+  n_written_ += static_cast<int>(steps.size());
+  if (!steps.empty() && steps.back().is_end) return finish(Finish::stop);
+  if (steps.size() < n_wanted) return finish(stop_flag() ? Finish::cancelled : Finish::context);
+  if (n_written_ == request_.max_new_tokens) finish(Finish::length);
+}
+
+void GenerationJob::save(std::size_t after) { saved_.emplace_back(after, slot_->session->save()); }
 
 void GenerationJob::note_stages(std::span<const std::int64_t> stage_ns) {
   stage_ns_.resize(stage_ns.size());
@@ -138,14 +209,14 @@ Napi::Value GenerationJob::stages_to_js(Napi::Env env) {
   return out;
 }
 
-void GenerationJob::publish_prefill(int done, std::int64_t now_ns) {
+void GenerationJob::publish_prefill(std::int64_t now_ns) {
   {
     const std::lock_guard lock(mutex_);
-    prefilled_tokens_ = done;
+    prefilled_tokens_ = static_cast<int>(n_read_);
     elapsed_ns_ = now_ns - started_ns_;
     prefill_news_ = true;
   }
-  if (now_ns - woken_ns_ < frame_ns && done < static_cast<int>(request_.tokens.size())) return;
+  if (now_ns - woken_ns_ < frame_ns && reads()) return;
   woken_ns_ = now_ns;
   wake();
 }
@@ -192,13 +263,13 @@ Napi::Value GenerationJob::result(Napi::Env env) {
   Napi::Array saved = Napi::Array::New(env, saved_.size());
   for (std::uint32_t i = 0; i < saved_.size(); ++i) {
     Napi::Object entry = Napi::Object::New(env);
-    entry.Set("after", saved_[i].first);
+    entry.Set("after", static_cast<double>(saved_[i].first));
     entry.Set("checkpoint", wrap(saved_[i].second));
     saved.Set(i, entry);
   }
   Napi::Object out = Napi::Object::New(env);
   out.Set("finish", name_of(finish_));
-  out.Set("position", slot_->position.load());
+  out.Set("position", position_);
   out.Set("startedNs", static_cast<double>(started_ns_));
   out.Set("prefilledNs", static_cast<double>(prefilled_ns_));
   out.Set("finishedNs", static_cast<double>(finished_ns_));

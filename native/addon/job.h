@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "nf/engine.h"
 
@@ -20,8 +21,17 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  /// Engine thread. What it throws rejects the promise.
-  virtual void run() = 0;
+  /// Engine thread. Ends with complete(): at once, unless the work goes on in parts.
+  virtual void start() {
+    try {
+      run();
+      complete(nullptr);
+    } catch (...) {
+      complete(std::current_exception());
+    }
+  }
+  /// The work of a job that is done in one go. What it throws rejects the promise.
+  virtual void run() {}
   /// JavaScript thread, after run() returned: the promise's value.
   virtual Napi::Value result(Napi::Env env) = 0;
   /// JavaScript thread, between: passes on what run() has so far. Called once more before result().
@@ -31,6 +41,12 @@ class Job {
   void stop() { stop_->store(true); }
 
  protected:
+  /// Engine thread, once: the promise settles. An error rejects it.
+  void complete(std::exception_ptr error) {
+    error_ = std::move(error);
+    finished_.store(true);
+    wake();
+  }
   /// Engine thread: asks for a deliver() soon. Never waits; calls between two deliveries become one.
   void wake() const {
     if (on_wake_) on_wake_();

@@ -43,24 +43,19 @@ class CreateJob : public Job {
 };
 
 /// The short requests: one call of the session and what it gives.
-class SessionJob : public Job {
+class SessionJob : public SlotJob {
  public:
   SessionJob(std::shared_ptr<SessionSlot> slot, std::function<void(Session&)> call,
              std::function<Napi::Value(Napi::Env)> value)
-      : Job(std::make_shared<StopFlag>(false)),
-        slot_(std::move(slot)),
-        call_(std::move(call)),
-        value_(std::move(value)) {}
+      : SlotJob(std::move(slot), std::make_shared<StopFlag>(false)), call_(std::move(call)), value_(std::move(value)) {}
 
   void run() override {
-    if (!slot_->session) throw EngineError(ErrorCode::bad_argument, "The session was disposed.");
-    call_(*slot_->session);
+    call_(slot_->get());
     slot_->position.store(slot_->session->position());
   }
   Napi::Value result(Napi::Env env) override { return value_(env); }
 
  private:
-  std::shared_ptr<SessionSlot> slot_;
   std::function<void(Session&)> call_;
   std::function<Napi::Value(Napi::Env)> value_;
 };
@@ -130,7 +125,7 @@ void SessionObject::release(Napi::Env env) {
   if (!slot_) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, -reported_bytes_);
   // Behind the jobs that still use it.
-  thread_->post([slot = std::move(slot_)] { slot->session.reset(); });
+  thread_->post([slot = std::move(slot_)] { slot->when_free([slot] { slot->session.reset(); }); });
 }
 
 const std::shared_ptr<SessionSlot>& SessionObject::slot() const {
@@ -146,7 +141,7 @@ Napi::Value SessionObject::generate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const Fields fields(info[0], "request");
-    auto job = std::make_shared<GenerationJob>(slot(), generation_request(env, fields),
+    auto job = std::make_shared<GenerationJob>(Environment::of(env).batcher(), slot(), generation_request(env, fields),
                                                StopFlagObject::of(env, fields.value("stop")));
     return Environment::of(env).submit(env, std::move(job), info[1]);
   });

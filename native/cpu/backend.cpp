@@ -38,6 +38,7 @@ class CpuBackend : public Backend {
   }
   void remove_slot(int slot) noexcept override { slots_.erase(slot); }
   int max_rows() const override { return 256; }
+  int prompt_piece() const override { return 128; }
 
   void forward(const Batch& batch, const StopFlag& stop, Tap* tap) override {
     run(batch, stop, tap);

@@ -55,6 +55,8 @@ class Backend {
   virtual int add_slot(int max_positions) = 0;
   virtual void remove_slot(int slot) noexcept = 0;
   virtual int max_rows() const = 0;  // tokens one batch may hold
+  /// Tokens of one prompt that are read at once, alone and in company: others wait for no longer than that takes.
+  virtual int prompt_piece() const { return max_rows(); }
 
   /// Runs the batch; logits() then holds the wanted rows, in order of slices. Throws cancelled with the slots' states
   /// undefined (the session puts the kept state back).

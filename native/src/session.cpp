@@ -65,8 +65,8 @@ void Session::Impl::forget_rows_from(int first) {
   while (held && held->end() > first) held = held->parent;
 }
 
-void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
-                            const std::function<void(int, int)>& on_progress, Observer* observer) {
+/// Whether these tokens can follow here.
+void Session::Impl::check_prompt(std::span<const Token> tokens) const {
   check_usable();
   const int n = static_cast<int>(tokens.size());
   if (n > max_positions - position) {
@@ -81,8 +81,14 @@ void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
                    std::to_string(model.info.n_vocab));
     }
   }
+}
+
+void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
+                            const std::function<void(int, int)>& on_progress, Observer* observer) {
+  check_prompt(tokens);
   pending = -1;
-  int chunk = backend.max_rows();
+  const int n = static_cast<int>(tokens.size());
+  int chunk = backend.prompt_piece();
   if (observer) chunk = std::clamp(max_observed_floats / model.info.n_vocab, 1, chunk);
   for (int done = 0; done < n;) {
     const int n_now = std::min(chunk, n - done);
@@ -94,6 +100,12 @@ void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
     done += n_now;
     if (on_progress) on_progress(done, n);
   }
+}
+
+void Session::Impl::read(std::span<const Token> tokens, bool wants_logits, const StopFlag& stop) {
+  check_prompt(tokens);
+  if (static_cast<int>(tokens.size()) > backend.prompt_piece()) bad_argument("a piece of a prompt is too long");
+  run_chunk(tokens, wants_logits ? LogitsWanted::last : LogitsWanted::none, stop, 0, nullptr);
 }
 
 /// Consumes one chunk, or leaves the session where it was.
@@ -121,6 +133,7 @@ void Session::Impl::run_chunk(std::span<const Token> tokens, LogitsWanted wanted
     throw;
   }
   position += n;
+  pending = -1;
   history.insert(history.end(), tokens.begin(), tokens.end());
   n_prompt = static_cast<int>(history.size());
   has_logits = wanted != LogitsWanted::none;
@@ -254,6 +267,13 @@ void Session::prefill(std::span<const Token> tokens, const StopFlag& stop,
                       const std::function<void(int, int)>& on_progress, Observer* observer) {
   guarded([&] { impl_->prefill(tokens, stop, on_progress, observer); });
 }
+
+void Session::read(std::span<const Token> tokens, bool wants_logits, const StopFlag& stop) {
+  guarded([&] { impl_->read(tokens, wants_logits, stop); });
+}
+
+int Session::piece_limit() const noexcept { return impl_->backend.prompt_piece(); }
+int Session::max_batch_rows() const noexcept { return impl_->backend.max_rows(); }
 
 std::size_t Session::decode(const Sampling& sampling, std::span<Step> out, const StopFlag& stop) {
   return guarded([&] { return impl_->decode(sampling, out, stop); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "checkpoint.h"
@@ -14,7 +15,16 @@ struct Session::Impl {
   ~Impl();
 
   void prefill(std::span<const Token>, const StopFlag&, const std::function<void(int, int)>& on_progress, Observer*);
+  /// Consumes up to backend.prompt_piece() tokens, or leaves the session where it was.
+  void read(std::span<const Token>, bool wants_logits, const StopFlag&);
   std::size_t decode(const Sampling&, std::span<Step>, const StopFlag&);
+
+  // The parts of run_together(), under the model's lock.
+  /// Checks the work; gives what has to be forwarded, if anything.
+  std::optional<Slice> begin_work(const SequenceWork&);
+  /// After the forward pass of that slice.
+  void end_forward(const Slice&);
+  void write_one(SequenceWork&);
   std::span<const float> logits();
   Checkpoint save();
   void restore(const std::shared_ptr<const Checkpoint::Impl>&);
@@ -42,6 +52,7 @@ struct Session::Impl {
 
  private:
   void check_usable() const;
+  void check_prompt(std::span<const Token>) const;
   void run_chunk(std::span<const Token> tokens, LogitsWanted, const StopFlag&, int first_token, Observer*);
   void forget_rows_from(int first);
   SegmentPtr own_segment();

@@ -84,7 +84,7 @@ class SessionChecks {
     Session plain = started();
     const auto expected = logits_of(plain);
     const int start = model_->info().n_meta_tokens;
-    const int chunk = model_->impl().backend->max_rows();
+    const int chunk = fresh().piece_limit();
     int n_cancelled = 0;
     for (int delay_us = 0; delay_us < 3000; delay_us += 150) {
       Session session = fresh();
@@ -142,6 +142,58 @@ class SessionChecks {
     for (int i = 0; i < 6; ++i) append(expected_b, decode(alone_b, 2, seeded(22)));
     claim(got_a == expected_a && got_b == expected_b, "interleaved sequences draw what they draw alone");
     claim(logits_of(a) == logits_of(alone_a) && logits_of(b) == logits_of(alone_b), "interleaved sequences: same bits");
+  }
+
+  /// Two sequences write while a third reads, in one batch; then all three write.
+  void company_changes_nothing() {
+    struct Sequence {
+      Session session;
+      Sampling sampling;
+      std::vector<Token> expected = {}, got = {};
+    };
+    std::vector<Sequence> writers;
+    for (const std::uint64_t seed : {21u, 22u}) writers.push_back({started(), seeded(seed)});
+    Sampling greedy = seeded(0);
+    greedy.temperature = 0;
+    writers.push_back({fresh(), greedy});
+    constexpr std::size_t n_tokens = 8;
+    std::vector<std::vector<float>> expected_bits;
+    for (Sequence& sequence : writers) {
+      Session alone = started();
+      sequence.expected = decode(alone, n_tokens, sequence.sampling);
+      expected_bits.push_back(logits_of(alone));
+    }
+    Sequence& reader = writers.back();
+    const auto piece = static_cast<std::size_t>(reader.session.piece_limit());
+    std::size_t n_read = 0;
+    while (reader.got.size() < n_tokens) {
+      std::vector<SequenceWork> work;
+      for (Sequence& sequence : writers) {
+        if (sequence.got.size() == n_tokens) continue;
+        SequenceWork& w = work.emplace_back();
+        w.session = &sequence.session;
+        w.sampling = &sequence.sampling;
+        if (&sequence != &reader || n_read == prompt_.size()) continue;
+        const bool fits = static_cast<int>(piece) + 2 <= reader.session.max_batch_rows();
+        const std::size_t n = std::min({piece, prompt_.size() - n_read, fits ? piece : piece - 2});
+        w.tokens = std::span(prompt_).subspan(n_read, n);
+        n_read += n;
+        if (n_read < prompt_.size()) w.sampling = nullptr;
+      }
+      run_together(work);
+      auto w = work.begin();
+      for (Sequence& sequence : writers) {
+        if (sequence.got.size() == n_tokens) continue;
+        if (w->error) std::rethrow_exception(w->error);
+        if (w->has_written) sequence.got.push_back(w->step.token);
+        ++w;
+      }
+    }
+    for (std::size_t i = 0; i < writers.size(); ++i) {
+      const std::string who = i + 1 == writers.size() ? "the one that read" : "one that wrote";
+      claim(writers[i].got == writers[i].expected, who + " in company gets the tokens it gets alone");
+      claim(logits_of(writers[i].session) == expected_bits[i], who + " in company gets the same bits");
+    }
   }
 
   /// Prefill of one token and a decode step consume it by the same arithmetic.
@@ -209,6 +261,7 @@ void check_sessions(const std::filesystem::path& dir, const Target& target, Repo
   checks.branches_do_not_disturb_each_other();
   checks.cancelled_is_as_if_never_asked();
   checks.sequences_do_not_see_each_other();
+  checks.company_changes_nothing();
   checks.a_step_is_a_step();
   checks.stage_times_match_the_list();
   checks.class_times_are_parts_of_the_step();

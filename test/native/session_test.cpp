@@ -1,5 +1,6 @@
 // Sessions and checkpoints over the oracle as backend: what is copied, what is kept, what a failure leaves behind.
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "golden.h"
@@ -282,6 +283,84 @@ TEST("a stop while a prefill reports progress ends it there") {
   CHECK_THROWS(session.prefill(prompt, stop, on_progress), ErrorCode::cancelled, "");
   CHECK(seen == (std::vector<int>{7, 14}));
   CHECK_EQ(session.position(), 22);
+}
+
+SequenceWork writing(Session& session, const Sampling& sampling) {
+  SequenceWork work;
+  work.session = &session;
+  work.sampling = &sampling;
+  return work;
+}
+
+TEST("sequences that work together get what they get alone, in one forward pass") {
+  Bench bench;
+  Session alone(bench.model, 100), writer(bench.model, 100), reader(bench.model, 100);
+  alone.prefill(prompt, never);
+  writer.prefill(prompt, never);
+  const std::vector<Token> expected = decode(alone, 3);
+  const Sampling sampling = greedy();
+  const int n_forwards = bench.backend->n_forwards;
+  std::vector<Token> wrote, read;
+  for (int round = 0; round < 3; ++round) {
+    std::array<SequenceWork, 2> work{writing(writer, sampling), writing(reader, sampling)};
+    if (round == 0) work[1].tokens = prompt;
+    run_together(work);
+    for (const SequenceWork& w : work) CHECK(w.has_written && !w.error);
+    wrote.push_back(work[0].step.token);
+    read.push_back(work[1].step.token);
+  }
+  CHECK(wrote == expected);
+  CHECK(read == expected);
+  CHECK_EQ(bench.backend->n_forwards, n_forwards + 3);
+  CHECK_EQ(reader.position(), 30);
+  check_near(reader.logits(), alone.logits());
+  CHECK(decode(reader, 3) == decode(alone, 3));
+}
+
+TEST("a fault of one sequence leaves its company alone, and itself as it was") {
+  Bench bench;
+  Session good(bench.model, 100), bad(bench.model, 100), full(bench.model, 29), empty(bench.model, 100);
+  for (Session* session : {&good, &bad, &full}) session->prefill(prompt, never);
+  const std::vector<Token> expected = decode(good, 1);
+  good.reset();
+  good.prefill(prompt, never);
+  decode(full, 2);  // the second is not consumed, and has no room to be
+  Sampling sampling = greedy(), impossible = greedy();
+  impossible.temperature = -1;
+  std::array<SequenceWork, 4> work{writing(bad, impossible), writing(good, sampling), writing(full, sampling),
+                                   writing(empty, sampling)};
+  run_together(work);
+  CHECK(work[0].error != nullptr);
+  CHECK(work[1].has_written && work[1].step.token == expected[0]);
+  CHECK(!work[2].has_written && !work[2].error);
+  CHECK(work[3].error != nullptr);
+  CHECK(decode(bad, 1) == expected);
+  const std::vector<Token> long_prompt(90, 5);
+  SequenceWork too_long = writing(good, sampling);
+  too_long.tokens = long_prompt;
+  run_together({&too_long, 1});
+  CHECK_THROWS(std::rethrow_exception(too_long.error), ErrorCode::context_full, "90");
+  CHECK_EQ(good.position(), 28);
+}
+
+TEST("a batch that fails asks for a restore of all that took part") {
+  Bench bench;
+  Session a(bench.model, 100), b(bench.model, 100);
+  a.prefill(prompt, never);
+  b.prefill(prompt, never);
+  const Checkpoint saved = a.save();
+  const Sampling sampling = greedy();
+  const std::vector<Token> expected = decode(a, 3);
+  decode(b, 1);
+  bench.backend->n_tokens_until_failure = 1;
+  bench.backend->fails_for_good = true;
+  std::array<SequenceWork, 2> work{writing(a, sampling), writing(b, sampling)};
+  CHECK_THROWS(run_together(work), ErrorCode::device_lost, "");
+  for (Session* session : {&a, &b}) {
+    CHECK_THROWS(decode(*session, 1), ErrorCode::bad_argument, "restore");
+    session->restore(saved);
+    CHECK(decode(*session, 3) == expected);
+  }
 }
 
 TEST("a failed decode asks for a restore") {

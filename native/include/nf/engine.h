@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -221,6 +222,13 @@ class Session {
   /// context_full, ...) leaves the session at the last whole chunk; position() says where.
   void prefill(std::span<const Token>, const StopFlag&, const std::function<void(int, int)>& on_progress = {},
                Observer* = nullptr);
+  /// Consumes one piece of a prompt, up to piece_limit() tokens, or throws and stays where it was. Without
+  /// `wants_logits`, which saves the output head, another piece must follow before decode().
+  void read(std::span<const Token>, bool wants_logits, const StopFlag&);
+  /// The tokens that prefill() consumes at once. A prompt cut into other pieces is rounded elsewhere.
+  int piece_limit() const noexcept;
+  /// The tokens that one batch may hold, of all its sequences together.
+  int max_batch_rows() const noexcept;
 
   /// Samples up to out.size() tokens, fewer at an end token, a full context or a stop; returns how many. The last
   /// token returned is not consumed yet: the next decode() consumes it, prefill() and restore() forget it.
@@ -249,5 +257,23 @@ class Session {
  private:
   std::unique_ptr<Impl> impl_;
 };
+
+/// What one sequence does in a batch: reads a piece of its prompt, writes a token, or both in this order.
+struct SequenceWork {
+  Session* session = nullptr;
+  std::span<const Token> tokens;       // to read, as Session::read(); empty: none
+  bool wants_logits = false;           // behind the last of them; implied by `sampling`
+  const Sampling* sampling = nullptr;  // to write one token, as Session::decode(); null: none
+
+  // What came of it.
+  bool has_written = false;  // false when the context is full
+  Step step;                 // forward_ns is the batch's; class_ns is left 0
+  std::exception_ptr error;  // an EngineError of this sequence alone; its session is then as it was
+};
+
+/// Does the work of several sequences, each once, in one pass over the weights per model. What a sequence gets does
+/// not depend on the others. Not to be stopped in the middle. Throws when the whole batch failed; the sessions that
+/// took part must then be reset or restored.
+void run_together(std::span<SequenceWork>);
 
 }  // namespace nf
