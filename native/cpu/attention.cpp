@@ -10,9 +10,9 @@
 namespace nf::cpu {
 namespace {
 
-constexpr int piece = 256;          // positions whose scores are held at once
-constexpr int segment_size = 2048;  // positions of a step's context that one thread takes
-constexpr int tile_queries = 32;    // tokens of a chunk that share a pass over the cache
+constexpr int piece = 256;         // positions whose scores are held at once
+constexpr int segment_size = 512;  // positions of a step's context that one thread takes
+constexpr int tile_queries = 32;   // tokens of a chunk, or heads of a step, that share a pass over the cache
 
 }  // namespace
 
@@ -74,46 +74,48 @@ void CpuOps::scores(const KvCache& cache, const Slot& slot, int kv_head, int fir
   }
 }
 
-/// out [n_q, v_dim] += p [n_q, piece] times values first .. first + n - 1
+/// out [n_q, ld_out] += p [n_q, piece] times values first .. first + n - 1
 void CpuOps::weigh(const KvCache& cache, const Slot& slot, int kv_head, int first, int n, const float* p, int n_q,
-                   float* out) const {
+                   float* out, std::int64_t ld_out) const {
   const int dim = c_.v_dim;
   const std::int64_t at = (static_cast<std::int64_t>(kv_head) * slot.max_positions + first) * dim;
   if (wide_cache_) {
-    kernels_.gemm(n_q, dim, n, p, piece, 1, reinterpret_cast<const float*>(cache.v.data()) + at, dim, out, dim, true);
+    kernels_.gemm(n_q, dim, n, p, piece, 1, reinterpret_cast<const float*>(cache.v.data()) + at, dim, out, ld_out,
+                  true);
   } else {
-    kernels_.gemm_bf16(n_q, dim, n, p, piece, 1, reinterpret_cast<const Bf16*>(cache.v.data()) + at, dim, out, dim,
+    kernels_.gemm_bf16(n_q, dim, n, p, piece, 1, reinterpret_cast<const Bf16*>(cache.v.data()) + at, dim, out, ld_out,
                        true);
   }
 }
 
-/// One segment of one token's context for the query heads of one cache head: per head v_dim sums, largest, total.
+/// What segment `segment` of a row's context gave a head: v_dim sums, largest score, total.
+float* CpuOps::partial(int row, int segment, int head) {
+  const std::int64_t at = (static_cast<std::int64_t>(row) * n_segments_ + segment) * c_.n_heads + head;
+  return partial_.data() + at * (c_.v_dim + 2);
+}
+
+/// One segment of one token's context for the query heads of one cache head.
 void CpuOps::attend_step(const Layer& layer, const SliceRows& rows, int token, int kv_head, int segment,
                          float* scratch) {
-  const int group = c_.n_heads / c_.n_kv_heads, dv = c_.v_dim;
-  const int n_context = rows.slice->first_position + token + 1;
-  const int begin = segment * segment_size, end = std::min(n_context, begin + segment_size);
+  const int group = c_.n_heads / c_.n_kv_heads, dv = c_.v_dim, ld = dv + 2;
+  const int begin = segment * segment_size;
+  const int end = std::min(rows.slice->first_position + token + 1, begin + segment_size);
   const KvCache& cache = rows.slot->kv[static_cast<std::size_t>(layer.mixer_index)];
-  const float* q = projected(rows.first_row + token, kv_head * group * c_.qk_dim);
-  const int n_segments_at_most = static_cast<int>(partial_.size() / static_cast<std::size_t>(n_step_rows_) /
-                                                  static_cast<std::size_t>(c_.n_heads * (dv + 2)));
-  float* out = partial_.data() +
-               ((static_cast<std::int64_t>(rows.first_row + token) * n_segments_at_most + segment) * c_.n_heads +
-                static_cast<std::int64_t>(kv_head) * group) *
-                   (dv + 2);
-  // In groups that fit the scratch.
-  for (int h = 0; h < group; ++h) {
-    float* sums = out + static_cast<std::int64_t>(h) * (dv + 2);
-    std::fill(sums, sums + dv, 0.0f);
-    float &largest = sums[dv], &total = sums[dv + 1];
-    largest = -std::numeric_limits<float>::infinity();
-    total = 0;
+  for (int first_head = kv_head * group; first_head < (kv_head + 1) * group; first_head += tile_queries) {
+    const int n_heads = std::min(tile_queries, (kv_head + 1) * group - first_head);
+    const float* q = projected(rows.first_row + token, first_head * c_.qk_dim);
+    float* out = partial(rows.first_row + token, segment, first_head);
+    std::fill(out, out + static_cast<std::int64_t>(n_heads) * ld, 0.0f);
+    for (int h = 0; h < n_heads; ++h) out[h * ld + dv] = -std::numeric_limits<float>::infinity();
     for (int first = begin; first < end; first += piece) {
       const int n = std::min(piece, end - first);
-      scores(cache, *rows.slot, kv_head, first, n, q + h * c_.qk_dim, 1, scratch);
-      const float factor = kernels_.softmax_step(scratch, n, &largest, &total);
-      if (factor != 1) kernels_.scale(sums, nullptr, factor, dv, sums);
-      weigh(cache, *rows.slot, kv_head, first, n, scratch, 1, sums);
+      scores(cache, *rows.slot, kv_head, first, n, q, n_heads, scratch);
+      for (int h = 0; h < n_heads; ++h) {
+        float* sums = out + h * ld;
+        const float factor = kernels_.softmax_step(scratch + h * piece, n, &sums[dv], &sums[dv + 1]);
+        if (factor != 1) kernels_.scale(sums, nullptr, factor, dv, sums);
+      }
+      weigh(cache, *rows.slot, kv_head, first, n, scratch, n_heads, out, ld);
     }
   }
 }
@@ -122,12 +124,7 @@ void CpuOps::attend_step(const Layer& layer, const SliceRows& rows, int token, i
 void CpuOps::combine_step(const Layer&, const SliceRows& rows, int token, int head) {
   const int dv = c_.v_dim, row = rows.first_row + token;
   const int n_segments = (rows.slice->first_position + token) / segment_size + 1;
-  const int n_segments_at_most = static_cast<int>(partial_.size() / static_cast<std::size_t>(n_step_rows_) /
-                                                  static_cast<std::size_t>(c_.n_heads * (dv + 2)));
-  const auto part = [&](int segment) {
-    return partial_.data() +
-           ((static_cast<std::int64_t>(row) * n_segments_at_most + segment) * c_.n_heads + head) * (dv + 2);
-  };
+  const auto part = [&](int segment) { return partial(row, segment, head); };
   float largest = -std::numeric_limits<float>::infinity(), total = 0;
   for (int s = 0; s < n_segments; ++s) largest = std::max(largest, part(s)[dv]);
   float* out = mixed(row, head * dv);
@@ -168,7 +165,7 @@ void CpuOps::attend_chunk(const Layer& layer, const SliceRows& rows, int first_t
       const float factor = kernels_.softmax_step(row, n_seen, &largest[t], &total[t]);
       if (factor != 1) kernels_.scale(sums + t * dv, nullptr, factor, dv, sums + t * dv);
     }
-    weigh(cache, *rows.slot, kv_head, first, n, p, n_q, sums);
+    weigh(cache, *rows.slot, kv_head, first, n, p, n_q, sums, dv);
   }
   for (int t = 0; t < n_q; ++t) {
     kernels_.scale(sums + t * dv, nullptr, 1 / total[t], dv, mixed(rows.first_row + first_token + t, head * dv));
@@ -181,21 +178,20 @@ void CpuOps::attention(const Layer& layer, const Batch&) {
     int token, head, segment;
   };
   std::vector<Task> stores, tasks;
-  int n_segments = 1;
+  n_segments_ = 1;
   for (const SliceRows& rows : order_) {
     for (int t = 0; t < rows.n_rows; ++t) stores.push_back({&rows, t, 0, 0});
-    if (rows.steps)
-      n_segments = std::max(n_segments, (rows.slice->first_position + rows.n_rows - 1) / segment_size + 1);
+    if (rows.steps) {
+      n_segments_ = std::max(n_segments_, (rows.slice->first_position + rows.n_rows - 1) / segment_size + 1);
+    }
   }
   pool_.run(static_cast<int>(stores.size()), [&](int i, int) {
     const Task& task = stores[static_cast<std::size_t>(i)];
     rotate_and_store(layer, *task.rows, task.token);
   });
 
-  if (n_step_rows_ > 0) {
-    partial_ = Buffer<float>(static_cast<std::size_t>(n_step_rows_) * static_cast<std::size_t>(n_segments) *
-                             static_cast<std::size_t>(c_.n_heads * (c_.v_dim + 2)));
-  }
+  partial_.reserve(static_cast<std::size_t>(n_step_rows_) * static_cast<std::size_t>(n_segments_) *
+                   static_cast<std::size_t>(c_.n_heads * (c_.v_dim + 2)));
   for (const SliceRows& rows : order_) {
     for (int t = 0; rows.steps && t < rows.n_rows; ++t) {
       const int n = (rows.slice->first_position + t) / segment_size + 1;

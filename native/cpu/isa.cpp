@@ -6,6 +6,10 @@
 
 #if NF_CPU_X86
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace nf::cpu {
@@ -30,6 +34,19 @@ bool has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1) != 0;
 }
 
+/// AMX tiles of bf16, which the system has to grant to a process: their registers make its threads' contexts large.
+bool may_use_amx() {
+#ifdef __linux__
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  const bool has_tiles = (d >> 24 & 1) != 0, has_bf16 = (d >> 22 & 1) != 0;
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return has_tiles && has_bf16 && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
 #endif
 
 }  // namespace
@@ -49,6 +66,7 @@ std::vector<const Kernels*> usable_kernels() {
   if (avx512) usable.push_back(&avx512_kernels());
   if (avx512_vnni) usable.push_back(&avx512vnni_kernels());
   if (avx512_vnni && more.avx512_bf16) usable.push_back(&avx512bf16_kernels());
+  if (avx512_vnni && more.avx512_bf16 && may_use_amx()) usable.push_back(&amx_kernels());
 #endif
   return usable;
 }

@@ -12,7 +12,7 @@ namespace nf::cpu {
 std::vector<const Kernels*> usable_kernels();
 
 /// The best usable table, or the one that the environment variable NF_CPU_ISA names (portable, avx2, avxvnni, avx512,
-/// avx512vnni, avx512bf16). Throws bad_argument when it names one that this machine or build lacks.
+/// avx512vnni, avx512bf16, amx). Throws bad_argument when it names one that this machine or build lacks.
 const Kernels& choose_kernels();
 
 // One file each, compiled for its set.
@@ -22,5 +22,6 @@ const Kernels& avxvnni_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512vnni_kernels();
 const Kernels& avx512bf16_kernels();
+const Kernels& amx_kernels();
 
 }  // namespace nf::cpu

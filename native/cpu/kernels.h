@@ -31,7 +31,15 @@ struct QuantRows {
   int n_tokens, n_blocks;
 };
 
-/// One attention head group's tile; see kernels/attention.h.
+/// Activations of n_tokens rows as bf16 in tiles of 16 rows and 32 columns, for matrix units: zeros behind the columns,
+/// anything in rows up to the next multiple of 32.
+struct TiledRows {
+  Bf16* tiles;    // [n_tokens / 16, n_blocks, 16, 32]
+  Bf16* weights;  // [n_rows rounded up to 16, tiled_chunk_columns], scratch of one thread
+  int n_tokens, n_blocks;
+};
+inline constexpr int tiled_chunk_columns = 384;
+
 struct Kernels {
   const char* name;
 
@@ -49,6 +57,16 @@ struct Kernels {
                    float* out, std::int64_t ld_out);
   void (*dot_int4)(const std::byte* panels, std::int64_t panel_bytes, int n_panels, const QuantRows& x, float* sums,
                    float* out, std::int64_t ld_out);
+
+  // The same with bf16 activations on matrix units; null where there are none. Whole tiles are written: up to the next
+  // multiple of 16 rows and of 32 tokens.
+  void (*tiled_bf16)(const Bf16* w, std::int64_t ld_w, int n_rows, const TiledRows& x, int k, float* out,
+                     std::int64_t ld_out);
+  void (*tiled_int8)(const std::byte* panels, std::int64_t panel_bytes, int n_panels, const TiledRows& x, float* out,
+                     std::int64_t ld_out);
+  void (*tiled_int4)(const std::byte* panels, std::int64_t panel_bytes, int n_panels, const TiledRows& x, float* out,
+                     std::int64_t ld_out);
+  void (*to_tiles)(const float* x, int n, const TiledRows& rows, int token);
 
   /// Quantises row `token` of `rows` from x [n]; columns behind n are zeros.
   void (*quantise)(const float* x, int n, const QuantRows& rows, int token);

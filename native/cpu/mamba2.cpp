@@ -1,6 +1,8 @@
 // Mamba2: convolution, SSM and gate, one task per head; B and C are shared by all heads. Formulas: native/MODEL.md.
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "ops.h"
 
@@ -11,24 +13,17 @@ float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
 }  // namespace
 
-/// B and C of every token of a slice, and their part of the window.
-void CpuOps::ssm_shared(const Layer& layer, const SliceRows& rows) {
-  const int inner = c_.mamba_inner, n_state = c_.mamba_state, n_kept = c_.mamba_conv - 1;
-  const std::int64_t ld = inner + 2 * n_state;
-  float* window = rows.slot->state.data() + state_entry(layer).window + inner;
+/// B and C of n tokens of a slice, and within a chunk C_t . B_s, which all heads share: cb_ [t][s].
+void CpuOps::ssm_shared(const Layer& layer, const SliceRows& rows, int first, int n) {
+  const int inner = c_.mamba_inner, n_state = c_.mamba_state, row = rows.first_row + first;
+  const float* window = rows.slot->state.data() + state_entry(layer).window + inner;
   const float* bias = layer.mamba2.conv_bias.data() + inner;
   for (int part = 0; part < 2; ++part) {
-    Buffer<float>& out = part == 0 ? b_ : c_rows_;
-    convolve(layer, rows, window + part * n_state, ld, c_.mamba_conv, 2 * inner + part * n_state,
-             inner + part * n_state, bias + part * n_state, 0, rows.n_rows, n_state,
-             row_of(out, rows.first_row, n_state), n_state);
+    convolve(layer, rows, window + part * n_state, inner + 2 * n_state, c_.mamba_conv, 2 * inner + part * n_state,
+             inner + part * n_state, bias + part * n_state, first, n, n_state,
+             row_of(part == 0 ? b_ : c_rows_, row, n_state), n_state);
   }
-  keep_window(window, ld, n_kept, rows, 2 * inner, 2 * n_state);
-}
-
-/// C_t . B_s inside one chunk, shared by all heads: cb_ [t][s].
-void CpuOps::ssm_products(const SliceRows& rows, int first, int n) {
-  const int n_state = c_.mamba_state, row = rows.first_row + first;
+  if (rows.steps) return;
   kernels_.dot_f32(row_of(b_, row, n_state), n_state, n, row_of(c_rows_, row, n_state), n_state, n, n_state,
                    row_of(cb_, row, chunk_tokens), chunk_tokens);
 }
@@ -98,14 +93,15 @@ void CpuOps::ssm_chunks(const Layer& layer, const SliceRows& rows, int head, flo
 }
 
 void CpuOps::mamba2(const Layer& layer, const Batch&) {
-  const int n_heads = c_.mamba_heads, dim = c_.mamba_head_dim, inner = c_.mamba_inner;
-  const std::int64_t ld = inner + 2 * c_.mamba_state;
-  pool_.run(static_cast<int>(order_.size()), [&](int i, int) {
-    const SliceRows& rows = order_[static_cast<std::size_t>(i)];
-    ssm_shared(layer, rows);
-    for (int first = 0; !rows.steps && first < rows.n_rows; first += chunk_tokens) {
-      ssm_products(rows, first, std::min(chunk_tokens, rows.n_rows - first));
-    }
+  const int n_heads = c_.mamba_heads, dim = c_.mamba_head_dim, inner = c_.mamba_inner, n_state = c_.mamba_state;
+  const std::int64_t ld = inner + 2 * n_state;
+  std::vector<std::pair<const SliceRows*, int>> chunks;
+  for (const SliceRows& rows : order_) {
+    for (int first = 0; first < rows.n_rows; first += chunk_tokens) chunks.emplace_back(&rows, first);
+  }
+  pool_.run(static_cast<int>(chunks.size()), [&](int i, int) {
+    const auto [rows, first] = chunks[static_cast<std::size_t>(i)];
+    ssm_shared(layer, *rows, first, std::min(chunk_tokens, rows->n_rows - first));
   });
   pool_.run(static_cast<int>(order_.size()) * n_heads, [&](int task, int thread) {
     if (stopped()) return;
@@ -116,8 +112,9 @@ void CpuOps::mamba2(const Layer& layer, const Batch&) {
     } else {
       ssm_chunks(layer, rows, head, scratch(thread));
     }
-    float* window = rows.slot->state.data() + state_entry(layer).window + head * dim;
-    keep_window(window, ld, c_.mamba_conv - 1, rows, inner + head * dim, dim);
+    float* window = rows.slot->state.data() + state_entry(layer).window;
+    keep_window(window + head * dim, ld, c_.mamba_conv - 1, rows, inner + head * dim, dim);
+    if (head == 0) keep_window(window + inner, ld, c_.mamba_conv - 1, rows, 2 * inner, 2 * n_state);  // of B and C
   });
 }
 

@@ -123,7 +123,7 @@ void CpuOps::norm_project(const Layer& layer, const Batch&) {
   std::vector<int> column(matrices.size(), 0);
   for (std::size_t i = 1; i < matrices.size(); ++i) column[i] = column[i - 1] + matrices[i - 1]->n_out;
   each_tile(matrices, [&](int m, int first, int n, const TokenBlock& block, int thread) {
-    multiply(*matrices[static_cast<std::size_t>(m)], first, n, block, tile(thread, 0), tile(thread, 2));
+    multiply(*matrices[static_cast<std::size_t>(m)], first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
       const float* from = tile(thread, 0) + t * tile_rows;
       std::copy(from, from + n,
@@ -146,8 +146,8 @@ void CpuOps::ffn_up(const Layer& layer, const Batch&) {
   const CpuMatrix* const matrices[] = {&w.up};
   prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices);
   each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
-    multiply(w.up, first, n, block, tile(thread, 0), tile(thread, 2));
-    if (w.gate.n_out > 0) multiply(w.gate, first, n, block, tile(thread, 1), tile(thread, 2));
+    multiply(w.up, first, n, block, thread);
+    if (w.gate.n_out > 0) multiply(w.gate, first, n, block, thread, 1);
     for (int t = 0; t < block.n_rows; ++t) {
       const float* up = tile(thread, 0) + t * tile_rows;
       float* out = mixed(block.first_row + t, first);
@@ -184,7 +184,7 @@ void CpuOps::head(const ModelPlan& plan, const Batch& batch) {
   blocks_ = &wanted_blocks_;
   prepare(wanted_.data(), c_.hidden, c_.hidden, nullptr, 0, matrices);
   each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
-    multiply(weights_.head, first, n, block, tile(thread, 0), tile(thread, 2));
+    multiply(weights_.head, first, n, block, thread);
     const float* scale = plan.head_scale.empty() ? nullptr : plan.head_scale.data() + first;
     for (int t = 0; t < block.n_rows; ++t) {
       kernels_.scale(tile(thread, 0) + t * tile_rows, scale, 1, n,

@@ -2,8 +2,8 @@
 // attention.cpp; the rest in ops.cpp.
 //
 // Rows of a batch are the tokens of its slices. Slices of up to step_tokens tokens take the step form of every stage,
-// longer ones the chunk form (bf16: activations rounded to bf16 too, where the machine multiplies bf16). So what a
-// slice computes depends on the slice alone.
+// longer ones the chunk form (there activations are rounded to bf16 where the machine multiplies bf16: with bf16
+// weights, and with all but float32 on matrix units). So what a slice computes depends on the slice alone.
 #pragma once
 
 #include <algorithm>
@@ -90,7 +90,9 @@ class CpuOps {
   void prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
                std::span<const CpuMatrix* const> matrices);
   QuantRows quant_rows(const TokenBlock&) const;
-  void multiply(const CpuMatrix&, int first_row, int n_rows, const TokenBlock&, float* tile, float* sums) const;
+  bool multiplies_tiles(const TokenBlock& block) const { return block.narrow && kernels_.tiled_bf16 != nullptr; }
+  TiledRows tiled_rows(const TokenBlock&, int thread);
+  void multiply(const CpuMatrix&, int first_row, int n_rows, const TokenBlock&, int thread, int index = 0);
   template <class Done>
   void each_tile(std::span<const CpuMatrix* const> matrices, const Done& done);
   void add_product(const CpuMatrix&);
@@ -103,8 +105,7 @@ class CpuOps {
   void keep_window(float* window, std::int64_t ld, int n_kept, const SliceRows&, int column, int n_columns) const;
 
   // mamba2.cpp
-  void ssm_shared(const Layer&, const SliceRows&);
-  void ssm_products(const SliceRows&, int first, int n);
+  void ssm_shared(const Layer&, const SliceRows&, int first, int n);
   void ssm_steps(const Layer&, const SliceRows&, int head, float* scratch);
   void ssm_chunks(const Layer&, const SliceRows&, int head, float* scratch);
   void convolve(const Layer&, const SliceRows&, const float* window, std::int64_t ld_window, int n_taps, int column,
@@ -117,7 +118,9 @@ class CpuOps {
   void combine_step(const Layer&, const SliceRows&, int token, int head);
   void attend_chunk(const Layer&, const SliceRows&, int first, int head, float* scratch);
   void scores(const KvCache&, const Slot&, int kv_head, int first, int n, const float* q, int n_q, float* out) const;
-  void weigh(const KvCache&, const Slot&, int kv_head, int first, int n, const float* p, int n_q, float* out) const;
+  void weigh(const KvCache&, const Slot&, int kv_head, int first, int n, const float* p, int n_q, float* out,
+             std::int64_t ld_out) const;
+  float* partial(int row, int segment, int head);
 
   const StateLayout::Entry& state_entry(const Layer& layer) const {
     return layout_.entries[static_cast<std::size_t>(state_index_[static_cast<std::size_t>(layer.index)])];
@@ -132,8 +135,9 @@ class CpuOps {
   float* scratch(int thread) { return scratch_.data() + thread * scratch_floats_; }
   float* tile(int thread, int index) { return tiles_.data() + (thread * 3 + index) * tile_floats; }
 
-  static constexpr int tile_rows = 64, max_block_tokens = 128;
+  static constexpr int tile_rows = 128, max_block_tokens = 256;
   static constexpr std::int64_t tile_floats = std::int64_t{tile_rows} * max_block_tokens;
+  static constexpr std::int64_t tile_scratch_elements = std::int64_t{tile_rows} * tiled_chunk_columns;
 
   const ModelPlan& plan_;
   const Config& c_;
@@ -158,18 +162,20 @@ class CpuOps {
   Buffer<float> projected_;  // [n_rows, projected_dim_]
   Buffer<float> mixed_;      // [n_rows, mixed_dim_], what the mixers or gate and up give
   // What is multiplied next, [n_rows, k_] each, as far as the matrices want it.
-  int k_ = 0;
+  int k_ = 0, padded_k_ = 0;  // the second a multiple of block_columns
   Buffer<float> normed_;
-  Buffer<Bf16> narrow_;
+  Buffer<Bf16> narrow_;  // [n_rows, padded_k_], or tiles of them
   Buffer<std::int8_t> codes_;
   Buffer<float> code_scales_;
   Buffer<std::int32_t> code_offsets_;
   Buffer<float> cosine_, sine_;    // [n_rows, qk_dim / 2]
   Buffer<float> b_, c_rows_, cb_;  // mamba2: B and C [n_rows, state]; C B^T of each chunk [n_rows, chunk_tokens]
-  Buffer<float> partial_;          // attention of steps, by segment of the context
+  Buffer<float> partial_;          // attention of steps [n_step_rows, n_segments_, n_heads, v_dim + 2]
+  int n_segments_ = 1;             // of the longest context among the steps
   Buffer<float> wanted_;           // [n_wanted, hidden]
   Buffer<float> logits_;           // [n_wanted, n_vocab]
   Buffer<float> tiles_, scratch_;
+  Buffer<Bf16> tile_scratch_;  // weights on their way to matrix units, per thread
   std::int64_t scratch_floats_ = 0;
 
   bool tracing_ = false, stamping_ = true;
@@ -181,15 +187,16 @@ class CpuOps {
 /// done(matrix, first row, n rows, block, thread) for every tile of rows and every block of tokens.
 template <class Done>
 void CpuOps::each_tile(std::span<const CpuMatrix* const> matrices, const Done& done) {
+  // Tall tiles save reading the tokens again; low ones share the work more evenly.
+  const int rows = multiplies_tiles(blocks_->back()) ? tile_rows : tile_rows / 2;
   int n_tiles = 0;
-  for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + tile_rows - 1) / tile_rows;
+  for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + rows - 1) / rows;
   pool_.run(n_tiles, [&](int task, int thread) {
     if (stopped()) return;  // end_stage() throws
     int m = 0;
-    for (int n = 0; task >= (n = (matrices[static_cast<std::size_t>(m)]->n_out + tile_rows - 1) / tile_rows); ++m)
-      task -= n;
-    const int first = task * tile_rows;
-    const int n_rows = std::min(tile_rows, matrices[static_cast<std::size_t>(m)]->n_out - first);
+    for (int n = 0; task >= (n = (matrices[static_cast<std::size_t>(m)]->n_out + rows - 1) / rows); ++m) task -= n;
+    const int first = task * rows;
+    const int n_rows = std::min(rows, matrices[static_cast<std::size_t>(m)]->n_out - first);
     for (const TokenBlock& block : *blocks_) done(m, first, n_rows, block, thread);
   });
 }

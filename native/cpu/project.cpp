@@ -22,24 +22,34 @@ QuantRows CpuOps::quant_rows(const TokenBlock& block) const {
           block.n_rows, static_cast<int>(n_blocks)};
 }
 
+TiledRows CpuOps::tiled_rows(const TokenBlock& block, int thread) {
+  const int n_blocks = padded_k_ / block_columns;
+  return {narrow_.data() + static_cast<std::int64_t>(block.first_row) * padded_k_,
+          tile_scratch_.data() + thread * tile_scratch_elements, block.n_rows, n_blocks};
+}
+
 /// Rows of x [n, ld], normalised when `norm` is given, as float32 and as what `matrices` want besides.
 void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
                      std::span<const CpuMatrix* const> matrices) {
   if (blocks_ == nullptr) blocks_ = &row_blocks_;
   const bool quantised = std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->quantised(); });
   const bool bf16 =
-      kernels_.dot_bf16_bf16 != nullptr &&
       std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->format == MatrixFormat::bf16; });
+  const bool narrow = (bf16 && kernels_.dot_bf16_bf16) || ((bf16 || quantised) && kernels_.tiled_bf16);
+  const int n_blocks = (k + block_columns - 1) / block_columns;
   k_ = k;
+  padded_k_ = n_blocks * block_columns;
   const TokenBlock& last = blocks_->back();
   const auto n = static_cast<std::size_t>(last.first_row + last.n_rows);
-  const auto n_blocks = static_cast<std::size_t>((k + block_columns - 1) / block_columns);
   normed_.reserve(n * static_cast<std::size_t>(k));
-  if (bf16) narrow_.reserve(n * static_cast<std::size_t>(k));
+  if (narrow) {
+    narrow_.reserve((n + 31) * static_cast<std::size_t>(padded_k_));  // matrix units take 32 rows at a time
+    tile_scratch_.reserve(static_cast<std::size_t>(pool_.n_threads() * tile_scratch_elements));
+  }
   if (quantised) {
-    codes_.reserve(n * n_blocks * block_columns);
-    code_scales_.reserve(n * n_blocks);
-    code_offsets_.reserve(n * n_blocks);
+    codes_.reserve(n * static_cast<std::size_t>(padded_k_));
+    code_scales_.reserve(n * static_cast<std::size_t>(n_blocks));
+    code_offsets_.reserve(n * static_cast<std::size_t>(n_blocks));
   }
   const auto prepare_row = [&](const TokenBlock& block, int token) {
     const int row = block.first_row + token;
@@ -51,7 +61,13 @@ void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, 
     } else {
       std::copy(from, from + k, to);
     }
-    if (bf16 && block.narrow) kernels_.to_bf16(to, k, narrow_.data() + static_cast<std::int64_t>(row) * k);
+    if (multiplies_tiles(block)) {
+      if (bf16 || quantised) kernels_.to_tiles(to, k, tiled_rows(block, 0), token);
+      return;
+    }
+    if (narrow && block.narrow) {
+      kernels_.to_bf16(to, k, narrow_.data() + static_cast<std::int64_t>(row) * padded_k_);
+    }
     if (quantised) kernels_.quantise(to, k, quant_rows(block), token);
   };
   for (const TokenBlock& block : *blocks_) {
@@ -63,30 +79,43 @@ void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, 
   }
 }
 
-/// tile[t * tile_rows + r] = matrix row first_row + r times token t of the block.
-void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const TokenBlock& block, float* tile,
-                      float* sums) const {
+/// tile(thread, index)[t * tile_rows + r] = matrix row first_row + r times token t of the block.
+void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const TokenBlock& block, int thread,
+                      int index) {
   const std::int64_t start = static_cast<std::int64_t>(first_row) * matrix.n_in;
-  const std::int64_t x_start = static_cast<std::int64_t>(block.first_row) * k_;
+  float* out = tile(thread, index);
+  const std::byte* panels = matrix.data + first_row / panel_rows * matrix.panel_bytes;
+  const bool tiled = multiplies_tiles(block);
   switch (matrix.format) {
     case MatrixFormat::f32:
       kernels_.dot_f32(reinterpret_cast<const float*>(matrix.data) + start, matrix.n_in, n_rows,
-                       normed_.data() + x_start, k_, block.n_rows, k_, tile, tile_rows);
+                       normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_, block.n_rows, k_, out,
+                       tile_rows);
       return;
     case MatrixFormat::bf16: {
       const Bf16* w = reinterpret_cast<const Bf16*>(matrix.data) + start;
-      if (block.narrow && kernels_.dot_bf16_bf16) {
-        kernels_.dot_bf16_bf16(w, matrix.n_in, n_rows, narrow_.data() + x_start, k_, block.n_rows, k_, tile, tile_rows);
+      if (tiled) {
+        kernels_.tiled_bf16(w, matrix.n_in, n_rows, tiled_rows(block, thread), k_, out, tile_rows);
+      } else if (block.narrow && kernels_.dot_bf16_bf16) {
+        kernels_.dot_bf16_bf16(w, matrix.n_in, n_rows,
+                               narrow_.data() + static_cast<std::int64_t>(block.first_row) * padded_k_, padded_k_,
+                               block.n_rows, k_, out, tile_rows);
       } else {
-        kernels_.dot_bf16(w, matrix.n_in, n_rows, normed_.data() + x_start, k_, block.n_rows, k_, tile, tile_rows);
+        kernels_.dot_bf16(w, matrix.n_in, n_rows, normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_,
+                          block.n_rows, k_, out, tile_rows);
       }
       return;
     }
     case MatrixFormat::int8:
     case MatrixFormat::int4: {
-      const auto dot = matrix.format == MatrixFormat::int8 ? kernels_.dot_int8 : kernels_.dot_int4;
-      dot(matrix.data + first_row / panel_rows * matrix.panel_bytes, matrix.panel_bytes, n_panels(n_rows),
-          quant_rows(block), sums, tile, tile_rows);
+      const bool is_int8 = matrix.format == MatrixFormat::int8;
+      if (tiled) {
+        const auto multiply_tiled = is_int8 ? kernels_.tiled_int8 : kernels_.tiled_int4;
+        multiply_tiled(panels, matrix.panel_bytes, n_panels(n_rows), tiled_rows(block, thread), out, tile_rows);
+      } else {
+        const auto dot = is_int8 ? kernels_.dot_int8 : kernels_.dot_int4;
+        dot(panels, matrix.panel_bytes, n_panels(n_rows), quant_rows(block), tile(thread, 2), out, tile_rows);
+      }
       return;
     }
   }
@@ -96,7 +125,7 @@ void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const 
 void CpuOps::add_product(const CpuMatrix& matrix) {
   const CpuMatrix* const matrices[] = {&matrix};
   each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
-    multiply(matrix, first, n, block, tile(thread, 0), tile(thread, 2));
+    multiply(matrix, first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
       kernels_.add(tile(thread, 0) + t * tile_rows, n, row_of(x_, block.first_row + t, c_.hidden) + first);
     }

@@ -15,6 +15,7 @@ void dot_tile(const W* w, std::int64_t ld_w, const float* x, std::int64_t ld_x, 
     typename Vector::F xs[n_tokens];
     for (int t = 0; t < n_tokens; ++t) xs[t] = Vector::load(x + t * ld_x + i);
     for (int r = 0; r < n_rows; ++r) {
+      if (n_tokens == 1) __builtin_prefetch(w + (r + n_rows) * ld_w + i);  // the rows that come next
       const auto ws = Vector::load(w + r * ld_w + i);
       for (int t = 0; t < n_tokens; ++t) sums[r][t] = Vector::fma(ws, xs[t], sums[r][t]);
     }

@@ -45,6 +45,9 @@ void gemm_columns(int m, int n, int k, const float* a, std::int64_t a_row, std::
   for (; i + tile <= m; i += tile) {
     gemm_tile<B, tile, n_vectors>(k, n, a + i * a_row, a_row, a_column, b, ld_b, c + i * ld_c, ld_c, accumulate);
   }
+  for (; i + 4 <= m; i += 4) {  // the heads that share keys and values
+    gemm_tile<B, 4, n_vectors>(k, n, a + i * a_row, a_row, a_column, b, ld_b, c + i * ld_c, ld_c, accumulate);
+  }
   for (; i < m; ++i) {
     gemm_tile<B, 1, n_vectors>(k, n, a + i * a_row, a_row, a_column, b, ld_b, c + i * ld_c, ld_c, accumulate);
   }
