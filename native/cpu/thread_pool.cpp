@@ -1,5 +1,7 @@
 #include "thread_pool.h"
 
+#include <chrono>
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -7,10 +9,11 @@
 namespace nf::cpu {
 namespace {
 
-// A pause is some 40 to 150 cycles: together about 50 microseconds, several times the longest gap inside a forward
-// pass, and short beside a time slice.
-constexpr int n_spins = 2000;
-constexpr int n_yields = 50;
+// Several times the longest gap between two stages of a forward pass, and short beside a time slice of the system.
+// Whoever waits longer sleeps: on a crowded machine that lets the thread run that is waited for, and a sleeper is
+// chosen before those that used up their time. Yielding instead would count as having used it.
+constexpr auto longest_spin = std::chrono::microseconds(100);
+constexpr int pauses_per_look = 16;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -20,17 +23,16 @@ void relax() {
 #endif
 }
 
-/// Spins, then yields, until ready(); false when it gave up.
+/// False when it gave up.
 template <class Ready>
 bool spin_until(const Ready& ready) {
-  for (int i = 0; i < n_spins; ++i) {
-    if (ready()) return true;
-    relax();
-  }
-  for (int i = 0; i < n_yields; ++i) {
-    if (ready()) return true;
-    std::this_thread::yield();
-  }
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < pauses_per_look; ++i) {
+      if (ready()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() - start < longest_spin);
   return false;
 }
 

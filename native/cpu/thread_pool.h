@@ -1,7 +1,7 @@
 // Threads for the forward pass: one per core, the caller among them.
 //
-// Between two stages, a few microseconds apart, workers spin; after some tens of microseconds they yield, then sleep,
-// so an idle engine uses no CPU and a crowded machine is not made worse by spinning.
+// Between two stages, a few microseconds apart, workers spin; after some tens of microseconds they sleep, so an idle
+// engine uses no CPU and a crowded machine is not made worse by spinning.
 #pragma once
 
 #include <atomic>
