@@ -336,10 +336,14 @@ class NativeEngineService implements EngineService {
     return this.#addon;
   }
 
-  /** Another sequence for those who wait, one at a time for as long as any does. */
+  /** A sequence for everyone who waits, as far as there is room. */
   #makeRoom(loaded: Loaded): void {
     const grow = async (): Promise<void> => {
-      while (this.#queue.queued > 0 && !loaded.closing.signal.aborted && (await loaded.sequences.grow())) {
+      while (
+        this.#queue.queued > 0 &&
+        !loaded.closing.signal.aborted &&
+        (await loaded.sequences.grow(this.#queue.queued))
+      ) {
         if (this.#loaded === loaded) this.#queue.setCapacity(loaded.sequences.count);
       }
     };

@@ -53,18 +53,23 @@ export class Sequences {
     return this.#all.length;
   }
 
-  /** Makes another one, unless that is under way or there is no room; whether there is one more now. */
-  async grow(): Promise<boolean> {
-    if (this.#isGrowing || this.#isDisposed || this.#all.length >= this.#limit) return false;
+  /** Makes up to `wanted` more, unless that is under way, as far as there is room; whether there are more now. */
+  async grow(wanted: number): Promise<boolean> {
+    const count = Math.min(wanted, this.#limit - this.#all.length);
+    if (this.#isGrowing || this.#isDisposed || count <= 0) return false;
     this.#isGrowing = true;
+    const before = this.#all.length;
     try {
-      await this.#add();
+      // All at once, so that the engine makes them between two of its steps.
+      const made = await Promise.allSettled(Array.from({ length: count }, () => this.#add()));
+      const failed = made.find((outcome) => outcome.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
       return true;
     } catch (error) {
       // What runs goes on, and what waits waits longer.
       this.#limit = this.#all.length;
       if (toAppError(error).code !== 'OUT_OF_MEMORY') throw error;
-      return false;
+      return this.#all.length > before;
     } finally {
       this.#isGrowing = false;
     }
