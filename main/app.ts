@@ -27,6 +27,8 @@ import type { Cipher } from './models/accessToken.ts';
 import { ModelsService } from './models/modelsService.ts';
 import { RunRecord } from './runRecord.ts';
 import type { LastRun } from './runRecord.ts';
+import { ApiKey } from './server/apiKey.ts';
+import { ApiService } from './server/apiService.ts';
 import { SettingsStore } from './settings.ts';
 
 export interface AppOptions {
@@ -34,6 +36,8 @@ export interface AppOptions {
   readonly log: Log;
   readonly version: string;
   readonly shell: AppInfo['shell'];
+  /** For this run, instead of the key that is kept. */
+  readonly apiKey?: string | undefined;
   /** Loaded at once, instead of the model of the last time. */
   readonly startModel: string | null;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
@@ -48,6 +52,7 @@ export interface App {
   readonly router: Router;
   readonly engine: EngineService;
   readonly settings: SettingsStore;
+  readonly api: ApiService;
   readonly log: Log;
   /** Tells when the shell became usable. */
   readonly startup: StartupClock;
@@ -146,6 +151,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     events.publish('engine.status', status);
     rememberModel(status);
   });
+  const api = new ApiService({
+    engine,
+    version: options.version,
+    key: await ApiKey.open(home.apiKeyFile, options.apiKey),
+    log,
+    onChange: (status) => events.publish('api.changed', status),
+  });
   const chats = new ChatService({
     engine,
     store: history.chats,
@@ -191,7 +203,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     hub: models.hub,
     metrics,
     bench,
+    api,
   });
+  // In the other shell the API is served beside the page.
+  if (options.shell === 'electron') {
+    settings.onChange((current) => void api.follow(current.api));
+    void api.follow(settings.current.api);
+  }
 
   const request = startRequest(options.startModel, settings.current, start.loadsModel);
   const modelLoaded = request === null ? Promise.resolve() : engine.load(request).then(() => undefined);
@@ -205,10 +223,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     router: createRouter(handlers, events, (place, error) => log.error(place, error)),
     engine,
     settings,
+    api,
     log,
     startup,
     modelLoaded,
     async dispose() {
+      await api.close();
       bench.dispose();
       await chats.dispose();
       await engine.dispose();

@@ -20,6 +20,8 @@ export interface Home {
   /** States of conversations, to go on from after a restart. They hold what was said. */
   readonly statesFolder: string;
   readonly logFile: string;
+  /** The key of the local API, for this user's eyes only. */
+  readonly apiKeyFile: string;
 }
 
 interface Surroundings {
@@ -56,6 +58,7 @@ export function resolveHome(
     cacheFolder: within('cache'),
     statesFolder: within('cache', 'states'),
     logFile: within('logs', 'nemoflash.log'),
+    apiKeyFile: within('api-key'),
   };
 }
 

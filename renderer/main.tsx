@@ -10,6 +10,7 @@ import './views/frame.css';
 import './views/chat.css';
 import './views/pages.css';
 import './views/latency/latency.css';
+import './views/api/api.css';
 import './views/markdown/prose.css';
 
 import { start } from './state/start.ts';

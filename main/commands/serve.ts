@@ -1,6 +1,5 @@
 /** `nemoflash serve`: the OpenAI-compatible API, and with --ui the app itself in a browser, both on this machine only. */
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -13,7 +12,6 @@ import type { App } from '../app.ts';
 import { AppError } from '../contract/errors.ts';
 import { makeHomeSync, resolveHome } from '../home.ts';
 import { openLog } from '../log.ts';
-import { Api } from '../server/api.ts';
 import { ApiServer } from '../server/apiServer.ts';
 import { version } from '../version.ts';
 import { startWebShell } from '../web.ts';
@@ -52,7 +50,10 @@ export function register(program: Command): void {
     .option('--open', "with --ui: also open the link in the system's browser", false)
     .option('--model <source>', 'id of an installed model, a folder, or synthetic:NAME; loaded at once')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes any free one', parsePort, 8080)
-    .option('--api-key <key>', 'what API clients must send (default: NEMOFLASH_API_KEY, else a new one is made)')
+    .option(
+      '--api-key <key>',
+      'what API clients must send (default: NEMOFLASH_API_KEY, else the one that Nemoflash keeps)',
+    )
     .option('--home <folder>', 'where Nemoflash keeps everything (default: NEMOFLASH_HOME, else the usual place)')
     .option('--json', 'first line on stdout: one JSON object with url, api_key and pid', false)
     .action((options: ServeOptions) => serve(options));
@@ -68,25 +69,17 @@ async function serve(options: ServeOptions): Promise<void> {
     version,
     shell: 'web',
     startModel: options.model ?? null,
+    apiKey: options.apiKey ?? (process.env['NEMOFLASH_API_KEY'] || undefined),
     pickFolder: () => {
       throw new AppError('UNSUPPORTED', 'A browser cannot show folders of this machine. Type the path instead.');
     },
   });
   try {
-    const apiKey =
-      options.apiKey ?? (process.env['NEMOFLASH_API_KEY'] || `nf-${randomBytes(24).toString('base64url')}`);
-    const api = new Api({
-      engine: app.engine,
-      version,
-      apiKey,
-      allowedOrigins: [],
-      allowedHosts: [],
-      log: (message, error) => log.error(message, error),
-    });
-    const serving = await startServing(options, app, api);
+    const serving = await startServing(options, app);
+    app.api.servedAt(serving.url);
     app.startup.mark('shell');
     try {
-      announce(options, serving, apiKey);
+      announce(options, serving, app.api.key().key);
       // With a page the failure to load is shown there, and another model can be chosen; without one it is the end.
       await (options.ui ? stop : Promise.race([stop, app.modelLoaded.then(() => stop)]));
     } finally {
@@ -98,7 +91,8 @@ async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-async function startServing({ ui, port }: ServeOptions, app: App, api: Api): Promise<Serving> {
+async function startServing({ ui, port }: ServeOptions, app: App): Promise<Serving> {
+  const { api } = app.api;
   if (ui) {
     const shell = await startWebShell({
       router: app.router,

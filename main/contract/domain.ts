@@ -466,6 +466,38 @@ export interface SamplingPreset {
 }
 export const maxPresets = 50;
 export const maxPresetName = 60;
+/** The local API: on loopback only. */
+export interface ApiSettings {
+  readonly enabled: boolean;
+  readonly port: number;
+}
+
+export const apiPortRange: NumberRange = { min: 1024, max: 65535, default: 8080, step: 1 };
+
+/** One request to the local API that generates, as the app shows it. */
+export interface ApiRequest {
+  readonly id: number;
+  readonly path: string;
+  readonly phase: 'waiting' | 'reading' | 'writing' | 'ended';
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  /** Of HTTP, once it has ended. */
+  readonly status: number | null;
+}
+
+export interface ApiStatus {
+  readonly state: 'off' | 'on' | 'failed';
+  /** http://HOST:PORT, without /v1; null unless on. */
+  readonly url: string | null;
+  readonly problem: ErrorInfo | null;
+  /** Served beside the page by the program that serves the page: on as long as that runs. */
+  readonly ownedByShell: boolean;
+  /** Newest first: those under way, and the last that ended. */
+  readonly requests: readonly ApiRequest[];
+}
 
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
@@ -485,6 +517,7 @@ export interface Settings {
   readonly railOpen: boolean;
   readonly drawerOpen: boolean;
   readonly hub: HubSettings;
+  readonly api: ApiSettings;
   readonly acceptedLicences: readonly { readonly repo: string; readonly revision: string; readonly at: number }[];
 }
 
@@ -502,5 +535,6 @@ export const defaultSettings: Settings = {
   railOpen: true,
   drawerOpen: false,
   hub: { offline: false, endpoint: null, proxy: null, noProxy: null, caFile: null },
+  api: { enabled: false, port: apiPortRange.default },
   acceptedLicences: [],
 };

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 import {
+  apiPortRange,
   contextPolicyKinds,
   contextRange,
   deviceKinds,
@@ -23,6 +24,7 @@ import {
   weightFormats,
 } from './domain.ts';
 import type {
+  ApiStatus,
   AppInfo,
   Chat,
   ChatSummary,
@@ -129,6 +131,7 @@ export const settingsPatchSchema = z
       noProxy: z.string().max(4096).nullable(),
       caFile: path.nullable(),
     }),
+    api: z.strictObject({ enabled: z.boolean(), port: wholeInRange(apiPortRange) }),
   })
   .partial();
 
@@ -207,6 +210,11 @@ export const routes = {
   'engine.cancelLoad': route<null>()(nothing),
   'engine.unload': route<null>()(nothing),
   'engine.countTokens': route<{ readonly tokens: number }>()(z.strictObject({ text: z.string().max(maxMessageChars) })),
+
+  'api.status': route<ApiStatus>()(nothing),
+  'api.key': route<{ readonly key: string }>()(nothing),
+  // The old key opens nothing from then on.
+  'api.rotateKey': route<{ readonly key: string }>()(nothing),
 
   'chats.list': route<readonly ChatSummary[]>()(nothing),
   'chats.create': route<Chat>()(nothing),
@@ -295,6 +303,8 @@ export interface Events {
   'models.task': ModelTask;
   'settings.changed': Settings;
   'chats.changed': readonly ChatSummary[];
+  /** Also while requests are under way, a few times a second. */
+  'api.changed': ApiStatus;
   'bench.progress': BenchmarkProgress;
   /** Reading the prompt: tokens consumed of tokens to consume (reused ones are in neither). */
   'chat.prefill': {

@@ -26,6 +26,7 @@ export interface Services {
   readonly hub: Domain<'hub'>;
   readonly metrics: Domain<'metrics'>;
   readonly bench: Domain<'bench'>;
+  readonly api: Domain<'api'>;
 }
 
 export function createHandlers({
@@ -40,6 +41,7 @@ export function createHandlers({
   hub,
   metrics,
   bench,
+  api,
 }: Services): Handlers {
   return {
     'app.info': info,
@@ -88,6 +90,10 @@ export function createHandlers({
       return null;
     },
     'engine.countTokens': ({ text }) => ({ tokens: engine.tokenizer().encode(text).length }),
+
+    'api.status': (input) => api.status(input),
+    'api.key': (input) => api.key(input),
+    'api.rotateKey': (input) => api.rotateKey(input),
 
     'chats.list': () => chats.list(),
     'chats.create': () => chats.create(),

@@ -13,6 +13,7 @@ import { sendJson } from './exchange.ts';
 import { GrammarFactory } from './grammar.ts';
 import type { GuardOptions } from './guard.ts';
 import { checkKey, checkSource, corsHeaders, preflightHeaders } from './guard.ts';
+import type { LiveRequest, LiveRequests } from './liveRequests.ts';
 import { ServerMetrics } from './metrics.ts';
 import { createResponse, ResponseStore } from './responses.ts';
 
@@ -20,6 +21,8 @@ export interface ApiOptions extends GuardOptions {
   readonly engine: EngineService;
   readonly version: string;
   readonly defaultFormat?: () => PromptFormat;
+  /** Told of every request that generates. */
+  readonly live?: LiveRequests;
   /** Receives what a client must not see: the real cause of an internal error. */
   readonly log?: (message: string, error: unknown) => void;
 }
@@ -154,23 +157,28 @@ export class Api {
     const exchange: Exchange = {
       response,
       signal: leaving.signal,
+      live: null,
       headers: {
         ...corsHeaders(request, this.#options),
         'x-request-id': `req_${randomUUID().replaceAll('-', '')}`,
         'x-content-type-options': 'nosniff',
       },
     };
+    let live: LiveRequest | null = null;
     try {
       checkSource(request, this.#options);
       if (request.method === 'OPTIONS') {
         response.writeHead(204, { ...exchange.headers, ...preflightHeaders(request) }).end();
       } else {
         if (path !== '/health') checkKey(request, this.#options);
-        await this.#dispatch(path, exchange, request);
+        live = request.method === 'POST' ? (this.#options.live?.begin(path) ?? null) : null;
+        await this.#dispatch(path, { ...exchange, live }, request);
       }
     } catch (error) {
       this.#fail(exchange, error);
     }
+    // A client that left before anything was sent got no status.
+    if (live !== null) this.#options.live?.end(live, response.headersSent ? response.statusCode : 499);
     this.#context.metrics.request(path in this.#routes ? path : 'other', response.statusCode);
   }
 

@@ -58,7 +58,7 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
     throw new AppError(
       'BAD_ARGUMENT',
       error.code === 'EADDRINUSE'
-        ? `Port ${port} is taken by another program. Choose another one, or 0 for any that is free.`
+        ? `Port ${port} is taken by another program. Choose another one.`
         : `Cannot listen on ${host} port ${port}: ${error.message}`,
       { cause: error },
     );

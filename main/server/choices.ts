@@ -34,6 +34,8 @@ export async function generateChoices(
 ): Promise<readonly GenerateResult[]> {
   const { sampling } = generation;
   const { onFrame, grammar } = options;
+  const { live } = exchange;
+  live?.update({ promptTokens: prompt.tokens.length });
   const one = async (choice: number): Promise<GenerateResult> => {
     const constraint = grammar ? await (await context.grammars()).constraint(grammar) : null;
     try {
@@ -44,15 +46,32 @@ export async function generateChoices(
         logprobs: options.logprobs,
         signal: exchange.signal,
         ...(constraint === null ? {} : { constraint }),
-        ...(onFrame === undefined ? {} : { onFrame: (frame: Frame) => onFrame(choice, frame) }),
+        onPrefill: () => live?.update({ phase: 'reading' }),
+        onFrame: (frame) => {
+          live?.wrote(frame.tokens.length);
+          onFrame?.(choice, frame);
+        },
       });
     } finally {
       constraint?.dispose();
     }
   };
+  const first = generation.choices > 1 ? await readOnly(context, exchange, prompt, generation) : null;
   const results = await Promise.all(Array.from({ length: generation.choices }, (_, choice) => one(choice)));
   for (const result of results) context.metrics.answer(result);
-  return results;
+  if (first === null) return results;
+  // What the choices found read was read for this very request.
+  return results.map((result) => ({ ...result, stats: { ...result.stats, reusedTokens: first.stats.reusedTokens } }));
+}
+
+/** Reads a prompt and writes nothing, so that several choices start from one checkpoint. */
+async function readOnly(
+  { engine }: ApiContext,
+  { signal }: Exchange,
+  prompt: Prompt,
+  { sampling }: Generation,
+): Promise<GenerateResult> {
+  return engine.generate({ prompt, sampling: { ...sampling, maxNewTokens: 0 }, signal });
 }
 
 export function finishReasonOf(reason: FinishReason): 'stop' | 'length' {

@@ -7,6 +7,7 @@ import { toApiError } from './apiErrors.ts';
 import { EventStream } from './eventStream.ts';
 import type { EventStyle } from './eventStream.ts';
 import type { GrammarFactory } from './grammar.ts';
+import type { LiveRequest } from './liveRequests.ts';
 import type { ServerMetrics } from './metrics.ts';
 
 export interface ApiContext {
@@ -24,6 +25,8 @@ export interface Exchange {
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   readonly headers: Readonly<Record<string, string>>;
+  /** Told how far it is, for the app's page. */
+  readonly live: LiveRequest | null;
 }
 
 export function sendJson(exchange: Exchange, status: number, body: object): void {

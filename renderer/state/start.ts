@@ -2,6 +2,7 @@
 import type { DownloadStatus, EngineStatus } from '../../main/contract/domain.ts';
 import type { Events } from '../../main/contract/ipc.ts';
 import { on, onConnection } from '../bridge.ts';
+import { setApiStatus } from './api.ts';
 import { flushSaves, newChat, openChat, sendPending, useChat } from './chat.ts';
 import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
@@ -129,6 +130,7 @@ export function start(): void {
     if (before !== 'done') void loadWhenDone(status);
   });
   on('settings.changed', setSettings);
+  on('api.changed', setApiStatus);
   on('chats.changed', setChats);
   connectChat();
 

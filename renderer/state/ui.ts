@@ -1,7 +1,7 @@
 /** What is on display. What should be remembered lives in settings. */
 import { create } from 'zustand';
 
-export type Page = 'chat' | 'models' | 'dashboard' | 'settings';
+export type Page = 'chat' | 'models' | 'dashboard' | 'api' | 'settings';
 export type DrawerTab = 'sampling' | 'latency';
 export const latencyTabs = ['live', 'history', 'start'] as const;
 export type LatencyTab = (typeof latencyTabs)[number];

@@ -30,6 +30,7 @@ const paths = {
   warning: 'M8 2.5 14.5 13h-13zM8 6.5v3M8 11.4h.01',
   command: 'M3 4h10v8H3zM5.5 6.8 7 8l-1.5 1.2M8.2 9.6h2.3',
   chat: 'M2.5 3.5h11v7h-6l-3 2.5v-2.5h-2z',
+  plug: 'M5.5 2v3M10.5 2v3M3.5 5h9v2.5a4.5 4.5 0 0 1-9 0zM8 12v2.5',
   external: 'M9 3h4v4M13 3 7.5 8.5M11 9.5V13H3V5h3.5',
 } as const;
 

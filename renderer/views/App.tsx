@@ -6,6 +6,7 @@ import { useUi } from '../state/ui.ts';
 import { Button } from '../ui/Button.tsx';
 import { ErrorBoundary } from '../ui/ErrorBoundary.tsx';
 import { Announcer } from './Announcer.tsx';
+import { ApiView } from './api/ApiView.tsx';
 import { ChatView } from './ChatView.tsx';
 import { Drawer } from './Drawer.tsx';
 import { Header } from './Header.tsx';
@@ -18,7 +19,13 @@ import { Toasts } from './Toasts.tsx';
 import { usePanels } from './panels.ts';
 import { useShortcuts } from './shortcuts.ts';
 
-const pages = { chat: ChatView, models: ModelsView, dashboard: LatencyDashboard, settings: SettingsView } as const;
+const pages = {
+  chat: ChatView,
+  models: ModelsView,
+  dashboard: LatencyDashboard,
+  api: ApiView,
+  settings: SettingsView,
+} as const;
 
 function Crash({ error }: { readonly error: Error }) {
   return (

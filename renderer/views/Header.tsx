@@ -1,5 +1,6 @@
 import { useChat } from '../state/chat.ts';
 import { setPalette, useUi } from '../state/ui.ts';
+import { apiStrings } from '../apiStrings.ts';
 import { strings } from '../strings.ts';
 import { IconButton } from '../ui/Button.tsx';
 import { ContextMeter } from './ContextMeter.tsx';
@@ -12,6 +13,7 @@ import { useChats } from '../state/chats.ts';
 const pageTitles = {
   models: strings.models.title,
   dashboard: strings.latency.title,
+  api: apiStrings.title,
   settings: strings.settings.title,
 } as const;
 

@@ -13,6 +13,7 @@ import { usePanels } from './panels.ts';
 const pages: readonly { readonly page: Page; readonly icon: IconName }[] = [
   { page: 'models', icon: 'model' },
   { page: 'dashboard', icon: 'pulse' },
+  { page: 'api', icon: 'plug' },
   { page: 'settings', icon: 'settings' },
 ];
 

@@ -86,6 +86,7 @@ export function commandsFor(panels: Panels): readonly Command[] {
     { name: 'chat', keys: 'Mod+1', run: () => showPage('chat') },
     { name: 'models', keys: 'Mod+2', run: () => showPage('models') },
     { name: 'dashboard', keys: 'Mod+3', run: () => showPage('dashboard') },
+    { name: 'api', keys: 'Mod+4', run: () => showPage('api') },
     { name: 'settings', keys: 'Mod+,', run: () => showPage('settings') },
     { name: 'palette', keys: 'Mod+K', run: () => setPalette(true) },
     { name: 'themeLight', run: () => void updateSettings({ theme: 'light' }) },

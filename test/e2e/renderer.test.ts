@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { hostPage } from '../support/page.ts';
 import type { PageHost } from '../support/page.ts';
-import { conversation, endless, firstStart, oversized } from './page/scenes.ts';
+import { apiBusy, conversation, endless, firstStart, oversized } from './page/scenes.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -51,6 +51,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     conversation: (page) => page.getByText('Attention keeps').waitFor(),
     models: (page) => rail(page, 'Models').click(),
     latency: (page) => rail(page, 'Latency').click(),
+    API: (page) => rail(page, 'API').click(),
     settings: (page) => rail(page, 'Settings').click(),
     palette: (page) => page.keyboard.press('Control+k'),
     sampling: (page) => page.keyboard.press('Control+.'),
@@ -89,6 +90,39 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
       }
     },
   );
+
+  test('the API page switches, says what to do about a taken port, shows requests, and hides the key', async () => {
+    const { page, problems } = await host.open({ scene: apiBusy });
+    await rail(page, 'API').click();
+    await page.getByRole('row', { name: /\/responses Writing 40 96/ }).waitFor();
+    await page.getByRole('row', { name: /\/embeddings Refused, 404/ }).waitFor();
+
+    const key = (await page.evaluate("bridge.request('api.key', {}).then(({ value }) => value.key)")) as string;
+    expect(await page.locator('.api').innerText()).not.toContain(key);
+    await page.getByRole('button', { name: 'Copy, with the key' }).click();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toContain(`Authorization: Bearer ${key}`);
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.getByText(key, { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'New key' }).click();
+    await page.getByRole('button', { name: 'Replace the key' }).click();
+    await page.getByText('The key is new.').waitFor();
+    expect(await page.locator('.api').innerText()).not.toContain(key);
+
+    const taken = { code: 'BAD_ARGUMENT', message: 'Port 8080 is taken by another program.', retryable: false };
+    await page.evaluate(`fake.fail['port 8080'] = ${JSON.stringify(taken)}`);
+    await page.getByRole('switch').click();
+    await page.getByRole('alert').getByText(taken.message).waitFor();
+    await page.getByRole('button', { name: 'Use port 8081' }).click();
+    await page.getByText('http://127.0.0.1:8081/v1', { exact: true }).waitFor();
+    expect(await calls(page, 'settings.update')).toContainEqual({ api: { enabled: true, port: 8081 } });
+    await page.getByLabel('Port').fill('80');
+    await page.keyboard.press('Enter');
+    expect(await page.getByLabel('Port').getAttribute('aria-invalid')).toBe('true');
+    await page.getByRole('switch').click();
+    await page.getByText('Off', { exact: true }).waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
 
   test('an answer streams, and its figures come from the engine', async () => {
     const { page, problems } = await host.open();

@@ -4,6 +4,7 @@
  */
 import { defaultContextPolicy, defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
 import type {
+  ApiStatus,
   Chat,
   EngineStatus,
   GenerationStats,
@@ -37,6 +38,7 @@ export interface Fake {
   readonly calls: { route: string; input: unknown }[];
   emit<E extends EventName>(event: E, payload: Events[E]): void;
   setEngine(status: EngineStatus): void;
+  setApi(status: Partial<ApiStatus>): void;
   release(): void;
   lastRun(): FakeRun | null;
   addChat(chat: Partial<Chat> & { readonly id: string }): void;
@@ -139,6 +141,7 @@ const removed = new Map<string, Chat>();
 const runs: FakeRun[] = [];
 let settings: Settings = { ...defaultSettings, modelId: model.source };
 let status: EngineStatus = { state: 'ready', model, running: 0, queued: 0 };
+let api: ApiStatus = { state: 'off', url: null, problem: null, ownedByShell: false, requests: [] };
 let installed: readonly InstalledModel[] = [installedModel];
 
 const description: RepoDescription = {
@@ -191,6 +194,16 @@ const description: RepoDescription = {
   ],
   recommendedFormat: 'bf16',
 };
+
+let apiKey = 'nf-kP3rT5wXy7zA1bC3dE4fG6hJ8kL9mN2';
+
+/** As main does: listens where the settings say, unless fake.fail has an error for that port. */
+function followApi(): void {
+  const { enabled, port } = settings.api;
+  const problem = fake.fail[`port ${port}`] ?? null;
+  const state = !enabled ? 'off' : problem === null ? 'on' : 'failed';
+  fake.setApi({ state, url: state === 'on' ? `http://127.0.0.1:${port}` : null, problem: enabled ? problem : null });
+}
 
 function emit<E extends EventName>(event: E, payload: Events[E]): void {
   for (const listener of listeners.get(event) ?? []) listener(payload as never);
@@ -311,6 +324,7 @@ const handlers: Record<string, Handler> = {
   'settings.get': () => settings,
   'settings.update': (patch) => {
     settings = { ...settings, ...patch };
+    if ('api' in patch) followApi();
     return settings;
   },
   'devices.list': () => ({
@@ -351,6 +365,9 @@ const handlers: Record<string, Handler> = {
   'engine.unload': () => null,
   'engine.cancelLoad': () => null,
   'engine.countTokens': (input) => ({ tokens: Math.ceil(text(input['text']).length / 4) }),
+  'api.status': () => api,
+  'api.key': () => ({ key: apiKey }),
+  'api.rotateKey': () => ({ key: (apiKey = `nf-${nextId('fresh')}-8Qv2rT5wXy7zA1bC3dE4`) }),
   'chats.list': summaries,
   'chats.create': () => addChat({ id: nextId('c'), updatedAt: now + lastId, sampling: settings.sampling }),
   'chats.get': (input) => chats.get(text(input['chatId'])),
@@ -441,6 +458,10 @@ const fake: Fake = {
   setEngine: (next) => {
     status = next;
     emit('engine.status', next);
+  },
+  setApi: (next) => {
+    api = { ...api, ...next };
+    emit('api.changed', api);
   },
   release: () => {
     fake.hold = false;

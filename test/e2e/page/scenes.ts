@@ -84,3 +84,38 @@ export function firstStart(fake: Fake): void {
   fake.setInstalled([]);
   fake.setEngine({ state: 'empty', lastError: null });
 }
+
+/** The local API is on and at work. */
+export function apiBusy(fake: Fake): void {
+  const at = 1_790_000_000_000;
+  const entry = { endedAt: null, status: null, promptTokens: 0, outputTokens: 0 };
+  const ended = { phase: 'ended', status: 200, promptTokens: 212, outputTokens: 164 } as const;
+  fake.setApi({
+    state: 'on',
+    url: 'http://127.0.0.1:8080',
+    requests: [
+      { ...entry, id: 6, path: '/chat/completions', phase: 'waiting', startedAt: at },
+      { ...entry, id: 5, path: '/chat/completions', phase: 'reading', startedAt: at - 700, promptTokens: 8190 },
+      {
+        ...entry,
+        id: 4,
+        path: '/responses',
+        phase: 'writing',
+        startedAt: at - 2100,
+        promptTokens: 40,
+        outputTokens: 96,
+      },
+      { ...ended, id: 3, path: '/chat/completions', startedAt: at - 9000, endedAt: at - 7100 },
+      {
+        ...entry,
+        id: 2,
+        path: '/embeddings',
+        phase: 'ended',
+        status: 404,
+        startedAt: at - 20_000,
+        endedAt: at - 19_996,
+      },
+      { ...ended, id: 1, path: '/completions', status: 499, startedAt: at - 90_000, endedAt: at - 88_300 },
+    ],
+  });
+}

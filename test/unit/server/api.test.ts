@@ -102,7 +102,10 @@ describe('the official client', () => {
   it('gives n choices with consecutive seeds', async () => {
     const answer = await client.chat.completions.create({ model: 'x', messages: [...question], n: 3, seed: 7 });
     expect(answer.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
-    expect(engine.requests.map(({ sampling }) => sampling.seed)).toEqual([7, 8, 9]);
+    const [read, ...choices] = engine.requests;
+    expect(read?.sampling.maxNewTokens).toBe(0);
+    expect(choices.map(({ sampling }) => sampling.seed)).toEqual([7, 8, 9]);
+    expect(answer.usage?.prompt_tokens_details?.cached_tokens).toBe(3);
   });
 
   it('takes prompts as text, texts, tokens and lists of tokens, and echoes', async () => {
