@@ -141,7 +141,10 @@ async function pull(repo: string, options: PullOptions): Promise<void> {
         : new AppError('CANCELLED', 'Stopped. What was fetched is kept: run the same command again to go on.');
     }
     const installed = (await service.list()).find((model) => model.revision === status.revision && model.repo === repo);
-    if (installed) printModel(installed, options);
+    if (!installed?.verifiedAt) {
+      throw new AppError('INTERNAL', `${repo} was fetched but cannot be found again. Run: nemoflash models list`);
+    }
+    printModel(installed, options);
   });
 }
 

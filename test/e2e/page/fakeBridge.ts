@@ -6,6 +6,7 @@ import { defaultContextPolicy, defaultSampling, defaultSettings } from '../../..
 import type {
   ApiStatus,
   Chat,
+  DownloadStatus,
   EngineStatus,
   GenerationStats,
   InstalledModel,
@@ -14,11 +15,13 @@ import type {
   RepoDescription,
   Settings,
   TokenDetail,
+  TokenSource,
   TokenTiming,
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
 import type { EventName, Events } from '../../../main/contract/ipc.ts';
 import type { MetricsOverview, SystemSample } from '../../../main/contract/metrics.ts';
+import { baseModel, download, forecasts, formats, hubTest, requests } from './fakeModels.ts';
 import { microscope, overview, recordOf, regression, roofline, sample, startups } from './fakeMetrics.ts';
 
 interface FakeRun {
@@ -53,6 +56,12 @@ export interface Fake {
   /** What the token inspector is told. */
   details: readonly TokenDetail[];
   description: RepoDescription;
+  readonly baseModel: InstalledModel;
+  /** The download under way, where a scene has one. */
+  download: DownloadStatus;
+  showDownload(partial: Partial<DownloadStatus>): void;
+  /** Requests that are never answered: as while a long task runs. */
+  readonly hang: string[];
 }
 
 const now = 1_790_000_000_000;
@@ -143,6 +152,8 @@ let settings: Settings = { ...defaultSettings, modelId: model.source };
 let status: EngineStatus = { state: 'ready', model, running: 0, queued: 0 };
 let api: ApiStatus = { state: 'off', url: null, problem: null, ownedByShell: false, requests: [] };
 let installed: readonly InstalledModel[] = [installedModel];
+let underWay: readonly DownloadStatus[] = [];
+let tokenSource: TokenSource = 'none';
 
 const description: RepoDescription = {
   repo: 'nvidia/Nemotron-Flash-3B-Instruct',
@@ -344,7 +355,7 @@ const handlers: Record<string, Handler> = {
     cudaReason: 'The NVIDIA driver (libcuda) was not found.',
   }),
   'models.list': () => installed,
-  'models.downloads': () => [],
+  'models.downloads': () => underWay,
   'models.describe': () => fake.description,
   'models.download': ({ repo, revision }) => ({
     repo,
@@ -359,7 +370,32 @@ const handlers: Record<string, Handler> = {
   }),
   'models.import': () => installedModel,
   'models.verify': ({ modelId }) => ({ modelId, ok: true, files: [] }),
-  'models.remove': () => ({ freedBytes: installedModel.sizeBytes }),
+  'models.repair': ({ modelId }) => ({ modelId, ok: true, files: [] }),
+  'models.move': () => installedModel,
+  'models.cancelTask': () => null,
+  'models.restore': () => {
+    fake.setInstalled([installedModel, ...installed]);
+    return installedModel;
+  },
+  'models.forecast': forecasts,
+  'models.formats': formats,
+  'models.makeFormat': ({ format }) => ({ format, cachedBytes: 1_000_000_000 }),
+  'models.removeFormat': () => ({ freedBytes: 1_000_000_000 }),
+  'models.checkUpdate': ({ modelId }) => ({ modelId, latestRevision: 'c0ffee0ddba11', available: true }),
+  'models.pause': ({ repo }) => ({ ...fake.download, repo, state: 'paused' }),
+  'models.resume': ({ repo }) => ({ ...fake.download, repo, state: 'waiting' }),
+  'models.cancel': () => null,
+  'hub.test': hubTest,
+  'hub.requests': requests,
+  'hub.token': () => ({ source: tokenSource }),
+  'hub.setToken': ({ token }) => {
+    tokenSource = token === null ? 'none' : 'stored';
+    return { stored: token !== null };
+  },
+  'models.remove': ({ modelId }) => {
+    fake.setInstalled(installed.filter((entry) => entry.id !== text(modelId)));
+    return { freedBytes: installedModel.sizeBytes };
+  },
   'engine.status': () => status,
   'engine.load': () => model,
   'engine.unload': () => null,
@@ -453,6 +489,14 @@ const fake: Fake = {
   sample,
   details: [],
   description,
+  baseModel,
+  download: download(),
+  showDownload: (partial) => {
+    fake.download = download(partial);
+    underWay = [fake.download];
+    emit('models.progress', fake.download);
+  },
+  hang: [],
   model,
   emit,
   setEngine: (next) => {
@@ -479,6 +523,7 @@ const fake: Fake = {
 const bridge = {
   request: (route: string, input: Input) => {
     fake.calls.push({ route, input });
+    if (fake.hang.includes(route)) return new Promise(() => undefined);
     const failure = fake.fail[route];
     if (failure !== undefined) return Promise.resolve({ ok: false, error: failure });
     const handler = handlers[route];

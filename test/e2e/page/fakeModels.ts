@@ -1,0 +1,87 @@
+/** The answers of the model room for the fake bridge, and scenes of its pages. */
+import type {
+  DownloadStatus,
+  FormatForecast,
+  HubTest,
+  InstalledModel,
+  ModelFormat,
+  NetworkRequest,
+  WeightFormat,
+} from '../../../main/contract/domain.ts';
+
+const now = 1_790_000_000_000;
+
+const needs: Readonly<Record<WeightFormat, number>> = { f32: 12.6, bf16: 6.4, int8: 3.5, mixed: 2.5, int4: 2.2 };
+const speeds: Readonly<Record<WeightFormat, number>> = { f32: 41, bf16: 82, int8: 124, mixed: 151, int4: 160 };
+
+export const forecasts = (): readonly FormatForecast[] =>
+  (Object.keys(needs) as WeightFormat[]).map((format) => ({
+    format,
+    device: 'cuda',
+    memoryBytes: needs[format] * 1e9,
+    memoryFreeBytes: 12e9,
+    fits: needs[format] < 12,
+    tokensPerSecond: speeds[format],
+  }));
+
+export const formats = (): readonly ModelFormat[] => [
+  { format: 'bf16', cachedBytes: null },
+  { format: 'int8', cachedBytes: null },
+  { format: 'mixed', cachedBytes: null },
+  { format: 'int4', cachedBytes: 1_760_000_000 },
+];
+
+export const baseModel: InstalledModel = {
+  id: 'nvidia/Nemotron-Flash-1B@9f8e7d6',
+  name: 'Nemotron-Flash-1B',
+  repo: 'nvidia/Nemotron-Flash-1B',
+  revision: '9f8e7d6c5b4a39281706f5e4d3c2b1a099887766',
+  folder: '/media/models/models--nvidia--Nemotron-Flash-1B/snapshots/9f8e7d6c5b4a39281706f5e4d3c2b1a099887766',
+  sizeBytes: 1_930_000_000,
+  origin: 'downloaded',
+  installedAt: now,
+  verifiedAt: null,
+  licenceId: 'other',
+};
+
+export const requests = (): readonly NetworkRequest[] => [
+  entry(0, 'cdn.hub.invalid', 'file', 206, 67_108_864, null),
+  entry(900, 'cdn.hub.invalid', 'file', 206, 12_582_912, 'TIMEOUT'),
+  entry(1400, 'hub.invalid', 'locate', 302, 0, null),
+  entry(2100, 'hub.invalid', 'card', 200, 18_204, null),
+  entry(2300, 'hub.invalid', 'list', 200, 4_180, null),
+  entry(2600, 'hub.invalid', 'describe', 200, 912, null),
+  entry(90_000, 'hub.invalid', 'test', null, 0, 'OFFLINE'),
+];
+
+function entry(
+  ago: number,
+  host: string,
+  purpose: NetworkRequest['purpose'],
+  status: number | null,
+  receivedBytes: number,
+  problem: string | null,
+): NetworkRequest {
+  return { at: now - ago, host, purpose, status, receivedBytes, durationMs: 120, problem };
+}
+
+export const hubTest = (): HubTest => ({
+  endpoint: 'https://hub.invalid',
+  ok: true,
+  durationMs: 84,
+  user: 'mira',
+  problem: null,
+});
+
+export const download = (partial: Partial<DownloadStatus> = {}): DownloadStatus => ({
+  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+  revision: '1a2b3c4d5e6f',
+  state: 'running',
+  doneBytes: 2_310_000_000,
+  totalBytes: 5_520_000_000,
+  bytesPerSecond: 48_200_000,
+  etaSeconds: 67,
+  reason: null,
+  file: 'model-00001-of-00002.safetensors',
+  ...partial,
+});
