@@ -1,5 +1,5 @@
 /** The model room's face: one method per models.* and hub.* route, and resolve() for the engine. */
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
@@ -19,7 +19,7 @@ import { AppError } from '../contract/errors.ts';
 import type { Home } from '../home.ts';
 import { StoredToken } from './accessToken.ts';
 import type { Cipher } from './accessToken.ts';
-import { errorFromDisk, freeBytesAt } from './diskSpace.ts';
+import { freeBytesAt } from './diskSpace.ts';
 import { Downloads } from './downloads.ts';
 import type { JobParts } from './downloads.ts';
 import type { SnapshotJob } from './download.ts';
@@ -31,19 +31,16 @@ import { Hub } from './hub.ts';
 import { HubRoutes } from './hubRoutes.ts';
 import { snapshotPlaces } from './layout.ts';
 import { readModelConfig } from './modelConfig.ts';
-import { ModelStore, placeInLayout } from './modelStore.ts';
+import { ModelStore } from './modelStore.ts';
+import { ModelCare } from './modelCare.ts';
 import { ModelTasks } from './modelTasks.ts';
 import type { TaskHandle } from './modelTasks.ts';
-import { canRename, copyModel, folderUnder, removeFiles } from './moveModel.ts';
 import { Network } from './network.ts';
 import type { ModelRecord } from './records.ts';
 import { Records } from './records.ts';
 import { emptyLeftovers, RemovedModels } from './removedModels.ts';
 import { RequestLog } from './requestLog.ts';
 import { defaultRetry } from './retry.ts';
-import { salvageParts } from './salvage.ts';
-import type { Damage } from './salvage.ts';
-import { verifyModel } from './verify.ts';
 import { WeightCaches } from './weightCaches.ts';
 
 /** What the service needs of the settings; SettingsStore fits. */
@@ -96,6 +93,7 @@ export class ModelsService {
   readonly #store: ModelStore;
   readonly #downloads: Downloads;
   readonly #tasks: ModelTasks;
+  readonly #care: ModelCare;
   readonly #weights: WeightCaches;
   readonly #removed = new RemovedModels();
   readonly #transfer: TransferOptions;
@@ -125,6 +123,17 @@ export class ModelsService {
     );
     this.#weights = new WeightCaches(home.cacheFolder);
     this.#tasks = new ModelTasks((task) => options.onTask?.(task));
+    this.#care = new ModelCare({
+      store: this.#store,
+      tasks: this.#tasks,
+      hasher: this.#hasher,
+      weights: this.#weights,
+      removed: this.#removed,
+      downloads: this.#downloads,
+      partBytes: this.#transfer.partBytes,
+      reserveBytes: this.#reserveBytes,
+      onChanged: () => this.#changed(),
+    });
     this.#unsubscribe = settings.onChange(({ hub }) => {
       if (hub.offline)
         void this.#downloads.pauseAll(new AppError('OFFLINE', 'The switch "never use the network" is on.'));
@@ -221,86 +230,16 @@ export class ModelsService {
     return toInstalled(record);
   }
 
-  async verify({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
-    return (await this.#verify(modelId)).report;
+  verify(input: { readonly modelId: string }): Promise<VerifyReport> {
+    return this.#care.verify(input.modelId);
   }
 
-  async #verify(modelId: string): Promise<Damage> {
-    const record = await this.#store.get(modelId);
-    return this.#tasks.run(modelId, 'verify', async (task) => {
-      const { partBytes } = this.#transfer;
-      const { report, digests, files } = await verifyModel(record, { hasher: this.#hasher, partBytes, ...task });
-      await this.#store.put({ ...record, files, verifiedAt: report.ok ? Date.now() : null });
-      await this.#changed();
-      return { record, report, digests };
-    });
-  }
-
-  /** Verifies; when something is wrong, fetches the damaged parts again from the same commit and verifies once more. */
-  async repair({ modelId }: { readonly modelId: string }): Promise<VerifyReport> {
-    const damage = await this.#verify(modelId);
-    const { record, report } = damage;
-    if (report.ok) return report;
-    const place = placeInLayout(record.folder);
-    if (!place) {
-      throw new AppError(
-        'UNSUPPORTED',
-        `Where ${modelId} came from is not known, so it cannot be fetched again. Copy its files anew, or download the model.`,
-      );
-    }
-    const { root, repo, commit } = place;
-    const { stagedFiles } = snapshotPlaces(root, repo, commit);
-    await salvageParts(damage, stagedFiles, this.#reserveBytes).catch((error: unknown) => {
-      throw errorFromDisk(error, root);
-    });
-    const download = await this.#downloads.start({
-      repo,
-      commit,
-      reference: null,
-      root,
-      acceptedAt: record.installedAt,
-    });
-    await download.settled;
-    const { state, reason } = download.status;
-    if (state !== 'done') {
-      throw reason
-        ? new AppError(reason.code, reason.message, { retryable: reason.retryable })
-        : new AppError('CANCELLED', 'The repair was stopped. Resume the download to finish it.');
-    }
-    return this.verify({ modelId });
+  repair(input: { readonly modelId: string }): Promise<VerifyReport> {
+    return this.#care.repair(input.modelId);
   }
 
   async move(input: { readonly modelId: string; readonly folder: string }): Promise<InstalledModel> {
-    const record = await this.#store.get(input.modelId);
-    const root = path.resolve(input.folder);
-    return this.#tasks.run(record.id, 'move', async (task) => {
-      const folder = folderUnder(root, record);
-      if (await canRename(record, root)) {
-        await mkdir(path.dirname(folder), { recursive: true });
-        await rename(record.folder, folder);
-        await this.#weights.move(record.folder, folder);
-      } else {
-        const { partBytes } = this.#transfer;
-        const checked = await verifyModel(record, {
-          hasher: this.#hasher,
-          partBytes,
-          ...task,
-          onBytes: () => undefined,
-        });
-        if (!checked.report.ok)
-          throw new AppError('CHECKSUM', `${record.id} is damaged. Repair it before you move it.`);
-        const reserveBytes = this.#reserveBytes;
-        await copyModel(record, checked.files, root, { hasher: this.#hasher, reserveBytes, ...task });
-        await this.#store.put({ ...record, files: checked.files, folder, verifiedAt: Date.now() });
-        await removeFiles(record.folder, checked.files);
-        await this.#weights.removeAll(record.folder);
-        await this.#changed();
-        return toInstalled(await this.#store.get(record.id));
-      }
-      await this.#store.put({ ...record, folder });
-      await this.#changed();
-      return toInstalled(await this.#store.get(record.id));
-    });
+    return toInstalled(await this.#care.move(input.modelId, path.resolve(input.folder)));
   }
 
   cancelTask({ modelId }: { readonly modelId: string }): null {
@@ -308,22 +247,12 @@ export class ModelsService {
     return null;
   }
 
-  /** Freed bytes are those of a model we downloaded; an imported folder is only forgotten. */
-  async remove({ modelId }: { readonly modelId: string }): Promise<{ readonly freedBytes: number }> {
-    const record = await this.#store.get(modelId);
-    await this.#removed.put(record);
-    await this.#store.forget(modelId);
-    await this.#changed();
-    const weightBytes = await this.#weights.removeAll(record.folder);
-    return { freedBytes: weightBytes + (record.origin === 'downloaded' ? record.sizeBytes : 0) };
+  async remove(input: { readonly modelId: string }): Promise<{ readonly freedBytes: number }> {
+    return { freedBytes: await this.#care.remove(input.modelId) };
   }
 
-  async restore({ modelId }: { readonly modelId: string }): Promise<InstalledModel> {
-    const record = await this.#removed.takeBack(modelId);
-    if (!record) throw new AppError('NOT_FOUND', `${modelId} is gone for good. Download it again.`);
-    await this.#store.put(record);
-    await this.#changed();
-    return toInstalled(record);
+  async restore(input: { readonly modelId: string }): Promise<InstalledModel> {
+    return toInstalled(await this.#care.restore(input.modelId));
   }
 
   async forecast({ modelId }: { readonly modelId: string }): Promise<readonly FormatForecast[]> {
