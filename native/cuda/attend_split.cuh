@@ -52,20 +52,14 @@ __device__ __forceinline__ T* cache_row(const AttentionCall& c, const DeviceSlic
   return reinterpret_cast<T*>(slice.kv) + (std::int64_t{c.layer} * slice.kv_capacity + position) * width;
 }
 
-/// N consecutive elements of a cache row as float32; zeros when not `valid`.
+/// N consecutive elements of a cache row.
 template <int N, class T>
-__device__ __forceinline__ void load(const T* from, bool valid, float (&out)[N]) {
-  struct alignas(N * sizeof(T) > 16 ? 16 : N * sizeof(T)) Pack {
-    T value[N];
-  };
-  if (!valid) {
-#pragma unroll
-    for (int i = 0; i < N; ++i) out[i] = 0;
-    return;
-  }
-  const Pack pack = *reinterpret_cast<const Pack*>(from);
-#pragma unroll
-  for (int i = 0; i < N; ++i) out[i] = widened(pack.value[i]);
+struct alignas(N * sizeof(T) > 16 ? 16 : N * sizeof(T)) Pack {
+  T value[N];
+};
+template <int N, class T>
+__device__ __forceinline__ Pack<N, T> load_pack(const T* from, bool valid) {
+  return valid ? *reinterpret_cast<const Pack<N, T>*>(from) : Pack<N, T>{};
 }
 
 /// Sums sixteen values over the warp's lanes; lane l returns the sum of value number l / 2.
@@ -114,8 +108,9 @@ __device__ __forceinline__ void combine(const SplitArguments& a, const Place& at
   const auto slot = [&](int h, int split) {
     return c.partials + ((std::int64_t{at.z} * c.n_heads + first_head + h) * a.n_splits + split) * width;
   };
-  for (int index = team.thread(); index < n_heads * c.v_dim; index += team_threads) {
-    const int h = index / c.v_dim, i = index % c.v_dim;
+  for (int index = team.thread(); index < n_heads * 32 * N; index += team_threads) {
+    const int h = index / (32 * N), i = index % (32 * N);
+    if (i >= c.v_dim) continue;
     float maximum = -INFINITY, value = 0, sum = 0;
     for (int w = 0; w < team_warps; ++w) maximum = fmaxf(maximum, maxima[w][h]);
     for (int w = 0; w < team_warps; ++w) {
@@ -127,44 +122,53 @@ __device__ __forceinline__ void combine(const SplitArguments& a, const Place& at
     out[i] = value;
     if (i == 0) out[c.v_dim] = maximum, out[c.v_dim + 1] = sum;
   }
-  __threadfence();
   team.sync();
   int* arrivals = c.arrivals + at.z * a.n_groups + at.x;
-  if (team.thread() == 0) last = atomicAdd(arrivals, 1) == a.n_splits - 1;
+  if (team.thread() == 0) last = arrive_counting(arrivals) == a.n_splits - 1;
   team.sync();
   if (!last) return;
   if (team.thread() == 0) *arrivals = 0;
-  __threadfence();
   if (warp < n_heads) {  // one warp per head: team_warps == attend_heads
-    float maximum = -INFINITY;
-    for (int s = lane; s < a.n_splits; s += 32) maximum = fmaxf(maximum, __ldcg(slot(warp, s) + c.v_dim));
-    maximum = warp_max(maximum);
-    float total = 0;
-    for (int s = lane; s < a.n_splits; s += 32) {
-      const float weight = expf(__ldcg(slot(warp, s) + c.v_dim) - maximum);
-      total += weight * __ldcg(slot(warp, s) + c.v_dim + 1);
-      weights[warp][s] = weight;
+    float maxima_of[max_splits / 32], sums_of[max_splits / 32], maximum = -INFINITY, total = 0;
+#pragma unroll
+    for (int i = 0; i < max_splits / 32; ++i) {
+      const int s = lane + 32 * i;
+      maxima_of[i] = s < a.n_splits ? __ldcg(slot(warp, s) + c.v_dim) : -INFINITY;
+      sums_of[i] = s < a.n_splits ? __ldcg(slot(warp, s) + c.v_dim + 1) : 0.0f;
     }
+#pragma unroll
+    for (int i = 0; i < max_splits / 32; ++i) maximum = fmaxf(maximum, maxima_of[i]);
+    maximum = warp_max(maximum);
+#pragma unroll
+    for (int i = 0; i < max_splits / 32; ++i) total += expf(maxima_of[i] - maximum) * sums_of[i];
     total = warp_sum(total);
-    for (int s = lane; s < a.n_splits; s += 32) weights[warp][s] /= total;
+#pragma unroll
+    for (int i = 0; i < max_splits / 32; ++i) {
+      const int s = lane + 32 * i;
+      if (s < a.n_splits) weights[warp][s] = expf(maxima_of[i] - maximum) / total;
+    }
   }
   team.sync();
   constexpr int n_mine = attend_heads * 32 * N / team_threads;  // results per thread, with all their loads in flight
   float sum[n_mine] = {};
-  const int n_results = n_heads * c.v_dim;
+  const float* from[n_mine];
+  const float* weight[n_mine];
+#pragma unroll
+  for (int m = 0; m < n_mine; ++m) {
+    const int index = team.thread() + m * team_threads, h = min(index / (32 * N), n_heads - 1);
+    from[m] = slot(h, 0) + min(index % (32 * N), c.v_dim - 1);
+    weight[m] = weights[h];
+  }
 #pragma unroll 8
   for (int split = 0; split < a.n_splits; ++split) {
 #pragma unroll
-    for (int m = 0; m < n_mine; ++m) {
-      const int index = min(team.thread() + m * team_threads, n_results - 1), h = index / c.v_dim;
-      sum[m] += weights[h][split] * __ldcg(slot(h, split) + index % c.v_dim);
-    }
+    for (int m = 0; m < n_mine; ++m) sum[m] += weight[m][split] * __ldcg(from[m] + split * width);
   }
 #pragma unroll
   for (int m = 0; m < n_mine; ++m) {
-    const int index = team.thread() + m * team_threads;
-    if (index < n_results) {
-      c.y[row * std::int64_t{c.n_heads * c.v_dim} + first_head * c.v_dim + index] = sum[m];
+    const int index = team.thread() + m * team_threads, h = index / (32 * N), i = index % (32 * N);
+    if (h < n_heads && i < c.v_dim) {
+      c.y[row * std::int64_t{c.n_heads * c.v_dim} + (first_head + h) * c.v_dim + i] = sum[m];
     }
   }
 }
@@ -179,9 +183,10 @@ __device__ __forceinline__ void attend_split_block(const SplitArguments& a, cons
                                                    const Team& team) {
   const AttentionCall& c = a.call;
   auto& [q, key, maxima_, sums_, values_, weights_, last_] = shared;
-  team.wait_for_inputs();
+  // Of a single row, all but the newest key and value are already there.
+  if constexpr (!ONE) team.wait_for_inputs();
   const int lane = team.thread() % 32, warp = team.thread() / 32, row_index = at.z;
-  const DeviceSlice slice = c.rows.slices[ONE ? row_index : a.slice];
+  const DeviceSlice slice = team.slice(c.rows, ONE ? row_index : a.slice);
   const int token = ONE ? 0 : a.first_token + row_index;
   const int position = slice.first_position + token, row = slice.first_row + token;
   const int per_kv_head = c.n_heads / c.n_kv_heads, groups = (per_kv_head + attend_heads - 1) / attend_heads;
@@ -191,6 +196,23 @@ __device__ __forceinline__ void attend_split_block(const SplitArguments& a, cons
   const int n_positions = position + 1, per_split = (n_positions + a.n_splits - 1) / a.n_splits;
   const int begin = at.y * per_split, end = min(n_positions, begin + per_split);
   const float* in = c.projected + row * std::int64_t{c.stride};
+  const bool has_key = lane * N < c.qk_dim, has_value = lane * N < c.v_dim;
+  const int width = c.n_kv_heads * (c.qk_dim + c.v_dim);
+  const T* keys = cache_row<T>(c, slice, 0) + kv_head * c.qk_dim + lane * N;
+  const T* values = cache_row<T>(c, slice, 0) + c.n_kv_heads * c.qk_dim + kv_head * c.v_dim + lane * N;
+  Pack<N, T> k_next[attend_positions], v_next[attend_positions];
+  const auto fetch = [&](int p) {
+#pragma unroll
+    for (int j = 0; j < attend_positions; ++j) {
+      const std::int64_t offset = std::int64_t{p + j} * width;
+      const bool valid = p + j < end && !(ONE && p + j == position);
+      k_next[j] = load_pack<N, T>(keys + offset, has_key && valid);
+      v_next[j] = load_pack<N, T>(values + offset, has_value && valid);
+    }
+  };
+  const int first_p = begin + warp * attend_positions;
+  fetch(first_p);
+  if constexpr (ONE) team.wait_for_inputs();
 
   if (warp < n_heads) {
     rotate_head(in + (first_head + warp) * c.qk_dim, c.qk_dim, c.q_norm, c.inverse_frequency, position,
@@ -221,15 +243,12 @@ __device__ __forceinline__ void attend_split_block(const SplitArguments& a, cons
     for (int i = 0; i < N; ++i) query[h][i] = lane * N < c.qk_dim ? q[h][lane * N + i] : 0.0f;
   }
   Running<N> running;
-  const bool has_key = lane * N < c.qk_dim, has_value = lane * N < c.v_dim;
-  const int width = c.n_kv_heads * (c.qk_dim + c.v_dim);
-  const T* keys = cache_row<T>(c, slice, 0) + kv_head * c.qk_dim + lane * N;
-  const T* values = cache_row<T>(c, slice, 0) + c.n_kv_heads * c.qk_dim + kv_head * c.v_dim + lane * N;
-  for (int p = begin + warp * attend_positions; p < end; p += team_warps * attend_positions) {
+  for (int p = first_p; p < end; p += team_warps * attend_positions) {
     float k[attend_positions][N], v[attend_positions][N];
 #pragma unroll
     for (int j = 0; j < attend_positions; ++j) {
-      const std::int64_t offset = std::int64_t{p + j} * width;
+#pragma unroll
+      for (int i = 0; i < N; ++i) k[j][i] = widened(k_next[j].value[i]), v[j][i] = widened(v_next[j].value[i]);
       // A block of another group of heads may be writing this row to the cache: take it from where it came.
       if (ONE && p + j == position) {
 #pragma unroll
@@ -237,11 +256,9 @@ __device__ __forceinline__ void attend_split_block(const SplitArguments& a, cons
           k[j][i] = has_key ? widened(narrowed<T>(key[lane * N + i])) : 0.0f;
           v[j][i] = has_value ? widened(narrowed<T>(__ldcg(in + c.v_offset + kv_head * c.v_dim + lane * N + i))) : 0.0f;
         }
-      } else {
-        load<N>(keys + offset, has_key && p + j < end, k[j]);
-        load<N>(values + offset, has_value && p + j < end, v[j]);
       }
     }
+    fetch(p + team_warps * attend_positions);
     float scores[attend_heads * attend_positions];
 #pragma unroll
     for (int h = 0; h < attend_heads; ++h) {

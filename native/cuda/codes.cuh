@@ -25,6 +25,11 @@ __device__ __forceinline__ void int4_codes(std::uint32_t word, std::uint32_t (&p
     pairs[p] = fma_bf16x2(mask_or(word >> (4 * p), 0x000f000fu, 0x43004300u), bf16_ones, 0xC308C308u);
   }
 }
+/// The same plus 136: two instructions fewer for every pair.
+__device__ __forceinline__ void int4_biased(std::uint32_t word, std::uint32_t (&pairs)[4]) {
+#pragma unroll
+  for (int p = 0; p < 4; ++p) pairs[p] = mask_or(word >> (4 * p), 0x000f000fu, 0x43004300u);
+}
 __device__ __forceinline__ void int8_codes(std::uint32_t word, std::uint32_t& pair0, std::uint32_t& pair1) {
 #pragma unroll
   for (int p = 0; p < 2; ++p) {

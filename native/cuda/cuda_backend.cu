@@ -17,7 +17,7 @@ int rows_for(const DeviceFacts& device, bool f32) {
   std::size_t free = 0, total = 0;
   CUDA_CHECK(cudaSetDevice(device.index));
   CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  return f32 ? 256 : total >= (20ULL << 30) ? 2048 : 512;
+  return f32 ? 256 : total >= (60ULL << 30) ? 4096 : total >= (20ULL << 30) ? 2048 : 512;
 }
 
 std::int64_t now_ns() {

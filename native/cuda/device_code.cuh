@@ -39,6 +39,26 @@ __device__ __forceinline__ float warp_max(float value) {
   return value;
 }
 
+/// Sums eight values over the warp's lanes; lane l returns the sum of value number (l >> 2) & 7. Half of the values
+/// change hands in each of the first three steps, so nine shuffles do the work of forty.
+__device__ __forceinline__ float sum_of_eight(const float (&v)[8], int lane) {
+  float four[4], two[2];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float mine = lane & 16 ? v[i + 4] : v[i], other = lane & 16 ? v[i] : v[i + 4];
+    four[i] = mine + __shfl_xor_sync(full_warp, other, 16);
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const float mine = lane & 8 ? four[i + 2] : four[i], other = lane & 8 ? four[i] : four[i + 2];
+    two[i] = mine + __shfl_xor_sync(full_warp, other, 8);
+  }
+  const float mine = lane & 4 ? two[1] : two[0], other = lane & 4 ? two[0] : two[1];
+  float sum = mine + __shfl_xor_sync(full_warp, other, 4);
+  sum += __shfl_xor_sync(full_warp, sum, 2);
+  return sum + __shfl_xor_sync(full_warp, sum, 1);
+}
+
 __device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 __device__ __forceinline__ float softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
@@ -74,6 +94,14 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], std::uint32_t a0, std::u
 #endif
 }
 
+/// Counts this block in, after a barrier among its threads: everything they wrote is visible to whoever counts later,
+/// and everything written before the earlier arrivals to them, after another barrier. Returns how many came before.
+__device__ __forceinline__ int arrive_counting(int* counter) {
+  int before;
+  asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+  return before;
+}
+
 __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
 }
@@ -81,6 +109,9 @@ __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
 /// 16 bytes from global to shared memory; asynchronous, see cp_async_commit and cp_async_wait.
 __device__ __forceinline__ void cp_async_16(std::uint32_t shared, const void* global) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
+}
+__device__ __forceinline__ void cp_async_8(std::uint32_t shared, const void* global) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared), "l"(global) : "memory");
 }
 /// The same, but writes zeros when `valid` is false.
 __device__ __forceinline__ void cp_async_16_or_zero(std::uint32_t shared, const void* global, bool valid) {
@@ -117,6 +148,14 @@ __device__ __forceinline__ void bulk_copy(std::uint32_t shared, const void* glob
           "r"(shared),
       "l"(global), "r"(n_bytes), "r"(barrier), "l"(policy)
       : "memory");
+}
+__device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+__device__ __forceinline__ std::uint64_t normal_policy() {
+  std::uint64_t policy;
+  asm volatile("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
 }
 __device__ __forceinline__ std::uint64_t read_once_policy() {
   std::uint64_t policy;

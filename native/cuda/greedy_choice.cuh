@@ -60,12 +60,10 @@ __device__ __forceinline__ void choose_greedy_block(const GreedyCall& c, const P
     for (int w = 1; w < team_warps; ++w) best.join(values[w], sums[w], tokens[w]), bad = bad || bads[w];
     float* out = c.partials + at.x * 3;
     out[0] = best.value, out[1] = best.sum, out[2] = __int_as_float(bad ? -1 : best.token);
-    __threadfence();
-    last = atomicAdd(c.counters, 1) == greedy_blocks - 1;
+    last = arrive_counting(c.counters) == greedy_blocks - 1;
   }
   team.sync();
   if (!last || warp != 0) return;
-  __threadfence();
   Best all;
   bool any_bad = false;
   for (int i = lane; i < greedy_blocks; i += 32) {

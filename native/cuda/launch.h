@@ -1,6 +1,7 @@
 // Kernel launches, with or without programmatic dependent launch, and what all launchers need to know of the device.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include "check.h"
@@ -39,6 +40,13 @@ void launch(const LaunchContext& context, void (*kernel)(Parameters...), dim3 gr
   config.attrs = &attribute;
   config.numAttrs = context.overlap ? 1 : 0;
   CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, Parameters(std::forward<Arguments>(arguments))...));
+}
+
+/// Shared memory for a block that is to have a multiprocessor to itself: one that starts while an earlier kernel ends
+/// would otherwise share the first that is free. At least `bytes`.
+inline int one_block_bytes(const LaunchContext& context, int bytes) {
+  const int more_than_half = context.device->shared_bytes_per_multiprocessor / 2 + 1024;
+  return more_than_half <= context.device->shared_bytes_per_block ? std::max(bytes, more_than_half) : bytes;
 }
 
 template <class Kernel>

@@ -5,6 +5,10 @@
 
 namespace nf::cuda {
 
+namespace {
+constexpr std::int64_t gemm_partial_floats = 8 << 20;  // room for the parts of products of few rows
+}
+
 CudaOps::Widths::Widths(const ModelPlan& plan)
     : hidden(plan.config.hidden), projected(0), mixed(plan.config.hidden), ffn(0), input(0) {
   for (const Layer& layer : plan.layers) {
@@ -14,7 +18,14 @@ CudaOps::Widths::Widths(const ModelPlan& plan)
     mixed = std::max(mixed, layer.out.n_in);
     if (layer.has_ffn) ffn = std::max(ffn, padded(layer.ffn.up.n_out, tile_rows));
   }
-  input = padded(std::max({hidden, mixed, ffn}), unit_columns);
+  // Two scratches are borrowed from buffers that their stage leaves alone: see attention(), deltanet() and mamba2().
+  const Config& c = plan.config;
+  input = padded(std::max({hidden, mixed, ffn, c.n_heads * c.qk_dim}), unit_columns);
+  if (c.delta_dim > 0) ffn = std::max<int>(ffn, static_cast<int>(deltanet_prepared_floats(c.n_heads, c.delta_dim)));
+  if (plan.n_mamba_layers > 0) {
+    ffn =
+        std::max<int>(ffn, static_cast<int>(mamba2_prepared_floats(c.mamba_inner + 2 * c.mamba_state, c.mamba_heads)));
+  }
 }
 
 CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFacts& device, cudaStream_t stream,
@@ -39,9 +50,13 @@ CudaOps::CudaOps(const ModelPlan& plan, const Weights& weights, const DeviceFact
   }
   if (!f32) {
     narrow_ = DeviceBuffer<__nv_bfloat16>(std::int64_t{max_rows} * widths_.input);
+    gemm_partials_ = DeviceBuffer<float>(gemm_partial_floats);
     prepare_gemm(device);
+    prepare_attention();
   }
   prepare_matvec(device);
+  prepare_deltanet_rows(device);
+  prepare_mamba2_rows(device);
 }
 
 std::int64_t CudaOps::scratch_bytes(const ModelPlan& plan, const DeviceFacts& device, int max_rows, bool f32) {
@@ -50,7 +65,7 @@ std::int64_t CudaOps::scratch_bytes(const ModelPlan& plan, const DeviceFacts& de
   if (plan.n_attention_layers > 0) {
     floats += attention_scratch(plan.config, attention_splits(device, plan.config)) + attention_arrivals(plan.config);
   }
-  return floats * 4 + (f32 ? 0 : std::int64_t{max_rows} * w.input * 2);
+  return floats * 4 + (f32 ? 0 : std::int64_t{max_rows} * w.input * 2 + gemm_partial_floats * 4);
 }
 
 /// One matrix product of a stage: f(x) by W into y, for all rows of the batch.
@@ -86,7 +101,7 @@ void CudaOps::product(const Product& p) {
     call.n_valid = p.n_valid;
     if (first >= batch.n_single && n >= gemm_rows && !f32_) {
       prepare_rows(context_, call, narrow_.data());
-      gemm(context_, call, narrow_.data());
+      gemm(context_, call, {narrow_.data(), gemm_partials_.data(), gemm_partials_.size()});
     } else {
       matvec(context_, call);
     }
@@ -132,7 +147,11 @@ void CudaOps::attention(const Layer& layer, const Batch&) {
   for (const DeviceBatch::Long& slice : batch.longer) {
     call.rows = long_rows(slice);
     write_keys(context_, call);
-    attend_split(context_, call, false);
+    if (attend_rows_serves(call)) {
+      attend_rows(context_, call, narrow_.data());
+    } else {
+      attend_split(context_, call, false);
+    }
   }
 }
 
@@ -159,7 +178,11 @@ void CudaOps::deltanet(const Layer& layer, const Batch&) {
   }
   for (const DeviceBatch::Long& slice : batch.longer) {
     call.rows = long_rows(slice);
-    deltanet_scan(context_, call, false);
+    if (deltanet_rows_serves(call)) {
+      deltanet_rows(context_, call, ffn_.data());
+    } else {
+      deltanet_scan(context_, call, false);
+    }
     const int offsets[3] = {0, call.k_offset, call.v_offset};
     for (int part = 0; part < 3; ++part) {
       advance_windows(context_, {call.rows, projected_.data() + offsets[part], call.stride, c_.hidden, delta_conv_width,
@@ -197,7 +220,11 @@ void CudaOps::mamba2(const Layer& layer, const Batch&) {
   }
   for (const DeviceBatch::Long& slice : batch.longer) {
     call.rows = long_rows(slice);
-    mamba2_scan(context_, call, false);
+    if (mamba2_rows_serves(call)) {
+      mamba2_rows(context_, call, ffn_.data());
+    } else {
+      mamba2_scan(context_, call, false);
+    }
     advance_windows(context_, {call.rows, projected_.data() + c_.mamba_inner, call.stride, state.channels, state.width,
                                state.window, state.channels, 0});
   }

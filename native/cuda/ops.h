@@ -87,6 +87,7 @@ class CudaOps {
   // Activations, float32: [max_rows, width].
   DeviceBuffer<float> x_, projected_, mixed_, ffn_;
   DeviceBuffer<__nv_bfloat16> narrow_;  // rows as gemm() wants them
+  DeviceBuffer<float> gemm_partials_;
   DeviceBuffer<float> partials_;
   DeviceBuffer<int> arrivals_;
   std::vector<Event> trace_events_;

@@ -1,26 +1,29 @@
 #include <algorithm>
 
-#include "attend_split.cuh"
+#include "attend_one.cuh"
 #include "deltanet_scan.cuh"
 #include "embed_row.cuh"
 #include "greedy_choice.cuh"
 #include "mamba2_scan.cuh"
 #include "matvec.cuh"
 #include "resident.h"
+#include "tile_sum.cuh"
 
 namespace nf::cuda {
 namespace {
 
 constexpr int n_teams = resident_teams;
 constexpr int n_consumers = n_teams * team_threads, n_consumer_warps = n_consumers / 32;
-constexpr int n_threads = n_consumers + 32;  // the last warp fetches weights
+constexpr int n_threads = n_consumers + 64;  // two more warps: one fetches weights, one watches the grid's barrier
 constexpr int max_slots = 16;
 constexpr int tiles_per_flush = 32;
+constexpr int in_flight_bytes = 48 << 10;  // of weights per block: see the lab log
 
 struct Shared {
-  StageRecord records[2];  // of this stage and the next
+  StageRecord records[2];             // of this stage and the next
+  alignas(16) DeviceSlice slices[2];  // the same; a step has a single one
   float squares[n_consumer_warps];
-  std::uint64_t full[max_slots], empty[max_slots];
+  std::uint64_t full[max_slots], empty[max_slots], ready;
 };
 
 /// One team's memory in stages that are not products.
@@ -37,16 +40,18 @@ using Partials = float[tiles_per_flush][n_consumer_warps][tile_rows];
 struct ResidentArguments {
   const StageRecord* stages;  // null: the stage is `single`
   StageRecord single;
+  const DeviceSlice* slice;  // null: no stage asks for it
   int n_stages, n_total;
   unsigned* arrivals;
   unsigned first_arrival;
   int work_bytes, slot_bytes, n_slots;
+  int n_in_flight;  // chunks asked for and not yet here
 };
 
-/// Units of columns that travel together: every warp gets a pair, where the slot is large enough.
+/// Units of columns that travel together: one or two for every warp, where the slot is large enough.
 __host__ __device__ constexpr int chunk_units(MatrixFormat format, int slot_bytes) {
   const int n = slot_bytes / unit_bytes(format);
-  return n >= 2 * n_consumer_warps ? n / (2 * n_consumer_warps) * (2 * n_consumer_warps) : n;
+  return n >= 2 * n_consumer_warps ? 2 * n_consumer_warps : n >= n_consumer_warps ? n_consumer_warps : n;
 }
 
 // ---- the barrier across the grid -----------------------------------------------------------------------------------
@@ -59,8 +64,7 @@ __device__ __forceinline__ void await_arrivals(const unsigned* arrivals, unsigne
 }
 
 /// After sync_consumers(): everything that the block's consumers wrote becomes visible with the arrival.
-__device__ __forceinline__ void arrive(unsigned* arrivals) {
-  __threadfence();
+[[maybe_unused]] __device__ __forceinline__ void arrive(unsigned* arrivals) {
   asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrivals) : "memory");
 }
 
@@ -73,15 +77,14 @@ __device__ __forceinline__ void sync_consumers() { sync_named<n_consumers>(1); }
 /// A third of the block's consumers.
 struct ResidentTeam {
   int index;
-  const unsigned* arrivals;
-  unsigned target;
+  const DeviceSlice* step_slice;
+  std::uint32_t ready;  // barrier whose phase ends when all blocks have finished the stage before
+  std::uint32_t parity;
 
   __device__ int thread() const { return static_cast<int>(threadIdx.x) % team_threads; }
   __device__ void sync() const { sync_named<team_threads>(2 + index); }
-  __device__ void wait_for_inputs() const {
-    if (thread() == 0) await_arrivals(arrivals, target);
-    sync();
-  }
+  __device__ DeviceSlice slice(const Rows&, int) const { return *step_slice; }
+  __device__ void wait_for_inputs() const { barrier_wait(ready, parity); }
 };
 
 // ---- the stream of weights -----------------------------------------------------------------------------------------
@@ -99,10 +102,6 @@ struct Ring {
   }
 };
 
-__device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-
 /// Tiles are dealt out in turn; rows kept apart from the other end, to the blocks that have a tile less.
 __device__ __forceinline__ Share main_share(const MatvecArguments& a) {
   const int group = a.epilogue == Epilogue::gated ? 2 : 1;
@@ -112,8 +111,15 @@ __device__ __forceinline__ Share kept_share(const MatvecArguments& a) {
   return {static_cast<int>(gridDim.x - 1 - blockIdx.x), static_cast<int>(gridDim.x), 1, a.kept_tiles};
 }
 
-__device__ void fetch_share(const std::byte* data, MatrixFormat format, const Share& share, int k, Ring& ring,
-                            std::uint64_t policy) {
+/// What the fetching thread knows: where the next chunk goes, and the oldest one that may still be on its way.
+struct Fetching {
+  Ring next, oldest;
+  int n_asked = 0, n_in_flight;
+  std::uint64_t policy;
+};
+
+__device__ void fetch_share(const std::byte* data, MatrixFormat format, const Share& share, int k, Fetching& f) {
+  Ring& ring = f.next;
   const int units = n_units(k), bytes_per_unit = unit_bytes(format), step = chunk_units(format, ring.slot_bytes);
   const int n_tiles = share.count();
   for (int i = 0; i < n_tiles; ++i) {
@@ -121,95 +127,79 @@ __device__ void fetch_share(const std::byte* data, MatrixFormat format, const Sh
     for (int unit = 0; unit < units; unit += step) {
       const int n_bytes = min(step, units - unit) * bytes_per_unit;
       barrier_wait(ring.empty + ring.slot * 8, ring.parity ^ 1);
+      // More requests than the memory needs to be busy only delay everybody's dependent loads.
+      if (++f.n_asked > f.n_in_flight) {
+        barrier_wait(f.oldest.full + f.oldest.slot * 8, f.oldest.parity);
+        f.oldest.advance();
+      }
       barrier_expect(ring.full + ring.slot * 8, n_bytes);
       bulk_copy(shared_address(ring.memory + ring.slot * ring.slot_bytes), tile + unit * bytes_per_unit, n_bytes,
-                ring.full + ring.slot * 8, policy);
+                ring.full + ring.slot * 8, f.policy);
       ring.advance();
     }
   }
 }
 
 /// The fetching thread: runs ahead of the consumers by as much as the ring holds, across stages and steps.
-__device__ void fetch_weights(const ResidentArguments& a, Ring ring) {
-  const std::uint64_t policy = read_once_policy();
+[[maybe_unused]] __device__ void fetch_weights(const ResidentArguments& a, const Ring& ring) {
+  Fetching f{ring, ring, 0, a.n_in_flight, read_once_policy()};
   for (int i = 0; i < a.n_total; ++i) {
     const StageRecord& record = a.stages ? a.stages[i % a.n_stages] : a.single;
     if (record.kind != StageKind::matvec) continue;
     const MatvecArguments call = record.as<MatvecArguments>();
-    fetch_share(call.main, call.main_format, main_share(call), call.k, ring, policy);
-    fetch_share(call.kept, MatrixFormat::bf16, kept_share(call), call.k, ring, policy);
+    fetch_share(call.main, call.main_format, main_share(call), call.k, f);
+    fetch_share(call.kept, MatrixFormat::bf16, kept_share(call), call.k, f);
+  }
+}
+
+/// The watching thread: tells the consumers when a stage's inputs are there.
+[[maybe_unused]] __device__ void watch_arrivals(const ResidentArguments& a, std::uint32_t ready) {
+  for (int i = 0; i < a.n_total; ++i) {
+    await_arrivals(a.arrivals, a.first_arrival + static_cast<unsigned>(i) * gridDim.x);
+    barrier_arrive(ready);
   }
 }
 
 // ---- products ------------------------------------------------------------------------------------------------------
 
-/// Sum over two units of W times x, for row lane / 4 of the tile: of the first unit in lanes t = 0, of the second in
-/// lanes t = 1. W is the 16 x 16 operand, with the row of the second unit below that of the first; the columns of the
-/// other operand are (unit, part of x), so half of the results mean nothing.
-/// `x`: this lane's part of x at the first unit plus 16 t bytes; lanes beyond the four parts read nothing.
-template <MatrixFormat F>
-__device__ __forceinline__ float pair_sum(const std::byte* first, const std::byte* second, const std::byte* x,
-                                          int lane) {
-  const int g = lane / 4, t = lane % 4;
-  uint4 xs[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    xs[i] = make_uint4(0, 0, 0, 0);
-    if (g < 4) xs[i] = *reinterpret_cast<const uint4*>(x + i * 64);
-  }
-  const auto mine = [&](const float(&d)[4]) { return t == 1 ? d[2] + d[3] : d[0] + d[1]; };
-  if constexpr (F == MatrixFormat::bf16) {
-    const int offset = g * 64 + ((t ^ (g >> 1 & 3)) << 4);
-    float even[4] = {}, odd[4] = {};
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const uint4 u = *reinterpret_cast<const uint4*>(first + offset + i * 512);
-      const uint4 v = *reinterpret_cast<const uint4*>(second + offset + i * 512);
-      mma_bf16(even, u.x, v.x, u.y, v.y, xs[i].x, xs[i].y);
-      mma_bf16(odd, u.z, v.z, u.w, v.w, xs[i].z, xs[i].w);
-    }
-    return mine(even) + mine(odd);
-  } else if constexpr (F == MatrixFormat::int8) {
-    float even[4] = {}, odd[4] = {};
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const uint4 u = *reinterpret_cast<const uint4*>(first + i * 512 + lane * 16);
-      const uint4 v = *reinterpret_cast<const uint4*>(second + i * 512 + lane * 16);
-      std::uint32_t p[4], q[4];
-      int8_codes(u.x, p[0], p[1]), int8_codes(u.y, p[2], p[3]);
-      int8_codes(v.x, q[0], q[1]), int8_codes(v.y, q[2], q[3]);
-      mma_bf16(even, p[0], q[0], p[1], q[1], xs[2 * i].x, xs[2 * i].y);
-      mma_bf16(odd, p[2], q[2], p[3], q[3], xs[2 * i].z, xs[2 * i].w);
-      int8_codes(u.z, p[0], p[1]), int8_codes(u.w, p[2], p[3]);
-      int8_codes(v.z, q[0], q[1]), int8_codes(v.w, q[2], q[3]);
-      mma_bf16(even, p[0], q[0], p[1], q[1], xs[2 * i + 1].x, xs[2 * i + 1].y);
-      mma_bf16(odd, p[2], q[2], p[3], q[3], xs[2 * i + 1].z, xs[2 * i + 1].w);
-    }
-    const __half scale = reinterpret_cast<const __half*>((t == 1 ? second : first) + 1024)[g];
-    return __half2float(scale) * (mine(even) + mine(odd));
-  } else {
-    const uint4 u = *reinterpret_cast<const uint4*>(first + lane * 16);
-    const uint4 v = *reinterpret_cast<const uint4*>(second + lane * 16);
-    const std::uint32_t us[4] = {u.x, u.y, u.z, u.w}, vs[4] = {v.x, v.y, v.z, v.w};
-    const __half* scales = reinterpret_cast<const __half*>((t == 1 ? second : first) + 512) + g;
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      std::uint32_t p[4], q[4];
-      int4_codes(us[i], p), int4_codes(vs[i], q);
-      float group[4] = {};
-      mma_bf16(group, p[0], q[0], p[1], q[1], xs[i].x, xs[i].y);
-      mma_bf16(group, p[2], q[2], p[3], q[3], xs[i].z, xs[i].w);
-      sum += __half2float(scales[i * tile_rows]) * mine(group);
-    }
-    return sum;
-  }
+/// The tiles that are flushed together, and the one result that each thread writes of them.
+struct Batch {
+  int first, n;  // of the block's tiles
+  int local, out;
+  bool valid;
+};
+
+__device__ __forceinline__ Batch batch_at(const MatvecArguments& a, const Share& share, int first_output, int first) {
+  static_assert(tiles_per_flush * tile_rows <= n_consumers);
+  Batch b;
+  b.first = first;
+  b.n = min(tiles_per_flush, share.count() - first);
+  const int i = static_cast<int>(threadIdx.x);
+  b.local = i / tile_rows * share.group;
+  b.valid = b.local < b.n;
+  b.out = first_output + share.tile(first + b.local) / share.group * tile_rows + i % tile_rows;
+  const bool is_limited = a.epilogue == Epilogue::add || a.epilogue == Epilogue::logits;
+  b.valid = b.valid && (!is_limited || b.out < a.n_valid);
+  return b;
 }
 
-/// Writes x as two bf16 parts, multiplied by the norm weights, and each warp's share of the sum of squares.
-__device__ void load_x(const MatvecArguments& a, std::byte* x_rows, Shared& shared, const ResidentTeam& team) {
+/// What the epilogue needs besides the sums: asked for before the products, so that it is here after them.
+__device__ __forceinline__ float epilogue_operand(const MatvecArguments& a, const Batch& b) {
+  if (!b.valid) return 0;
+  if (a.epilogue == Epilogue::add) return __ldcg(a.y + b.out);
+  if (a.epilogue == Epilogue::logits && a.head_scale) return __ldg(a.head_scale + b.out);
+  return 1;
+}
+
+/// Waits for x and writes it as two bf16 parts, multiplied by the norm weights, and each warp's share of the sum of
+/// squares. Returns the epilogue's operand for the first tiles.
+__device__ float load_x(const MatvecArguments& a, const Batch& first, std::byte* x_rows, Shared& shared,
+                        const ResidentTeam& team) {
   constexpr int batch = 6;  // loads in flight per thread: enough for 9216 columns at once
   const int n_quads = padded(a.k, unit_columns) / 4, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int row_bytes = x_row_bytes(a.k);
+  float* sums = reinterpret_cast<float*>(x_rows + 2 * row_bytes);
+  const bool needs_sums = a.main_format == MatrixFormat::int4;
   const int norm_quads = a.prologue == Prologue::head_rms ? a.head_dim / 4 : a.k / 4;
   const auto norm_of = [&](int index) {
     return a.prologue != Prologue::plain && index * 4 < a.k
@@ -220,6 +210,7 @@ __device__ void load_x(const MatvecArguments& a, std::byte* x_rows, Shared& shar
 #pragma unroll
   for (int i = 0; i < batch; ++i) w[i] = norm_of(i * n_consumers + static_cast<int>(threadIdx.x));
   team.wait_for_inputs();
+  const float operand = epilogue_operand(a, first);
   float squares = 0;
   for (int base = 0; base < n_quads; base += batch * n_consumers) {
     float4 v[batch];
@@ -243,17 +234,24 @@ __device__ void load_x(const MatvecArguments& a, std::byte* x_rows, Shared& shar
         r = rsqrtf(sum / static_cast<float>(a.head_dim) + a.eps);
       }
       v[i] = make_float4(v[i].x * r * w[i].x, v[i].y * r * w[i].y, v[i].z * r * w[i].z, v[i].w * r * w[i].w);
-      if (index < n_quads) store_parts(x_rows, x_row_bytes(a.k), 0, index, v[i]);
+      float sum = index < n_quads ? store_operand(x_rows, row_bytes, index, v[i]) : 0.0f;
+      if (needs_sums) {
+        for (int offset = 1; offset < 8; offset <<= 1) sum += __shfl_xor_sync(full_warp, sum, offset);
+        if (lane % 8 == 0 && index < n_quads) sums[index / 8] = int4_offset * sum;
+      }
     }
   }
+  if (threadIdx.x < 4) sums[n_quads / 8 + static_cast<int>(threadIdx.x)] = 0;
   squares = warp_sum(squares);
   if (lane == 0) shared.squares[warp] = squares;
+  return operand;
 }
 
-/// Sums the warps' partial results of `n` tiles in a fixed order and writes them as the epilogue says.
-__device__ void flush(const MatvecArguments& a, const Share& share, int first_output, int first_tile, int n,
-                      const Shared& shared, const Partials& partials) {
+/// Sums the warps' partial results in a fixed order and writes them as the epilogue says.
+__device__ __forceinline__ void flush(const MatvecArguments& a, const Share& share, const Batch& b, float operand,
+                                      const Shared& shared, const Partials& partials) {
   sync_consumers();
+  if (!b.valid) return;
   float scale = 1;
   if (a.prologue == Prologue::rms) {
     float sum = 0;
@@ -261,118 +259,115 @@ __device__ void flush(const MatvecArguments& a, const Share& share, int first_ou
     for (int w = 0; w < n_consumer_warps; ++w) sum += shared.squares[w];
     scale = rsqrtf(sum / static_cast<float>(a.k) + a.eps);
   }
-  const int group = share.group, n_results = n / group * tile_rows;
-  for (int i = threadIdx.x; i < n_results; i += n_consumers) {
-    const int r = i % tile_rows, local = i / tile_rows * group;
-    const int out = first_output + share.tile(first_tile + local) / group * tile_rows + r;
-    const float before = a.epilogue == Epilogue::add && out < a.n_valid ? __ldcg(a.y + out) : 0.0f;
-    float sum = 0, second = 0;
+  const int r = static_cast<int>(threadIdx.x) % tile_rows;
+  float sum = 0, second = 0;
 #pragma unroll
-    for (int w = 0; w < n_consumer_warps; ++w) {
-      sum += partials[local][w][r];
-      if (group == 2) second += partials[local + 1][w][r];
-    }
-    sum *= scale;
-    switch (a.epilogue) {
-      case Epilogue::store: a.y[out] = sum; break;
-      case Epilogue::add:
-        if (out < a.n_valid) a.y[out] = before + sum;
-        break;
-      case Epilogue::gated: a.y[out] = silu(sum) * (second * scale); break;
-      case Epilogue::relu2: a.y[out] = fmaxf(sum, 0.0f) * fmaxf(sum, 0.0f); break;
-      case Epilogue::logits:
-        if (out < a.n_valid) a.slices[0].logits[out] = a.head_scale ? sum * a.head_scale[out] : sum;
-        break;
-    }
+  for (int w = 0; w < n_consumer_warps; ++w) {
+    sum += partials[b.local][w][r];
+    if (share.group == 2) second += partials[b.local + 1][w][r];
+  }
+  sum *= scale;
+  switch (a.epilogue) {
+    case Epilogue::store: a.y[b.out] = sum; break;
+    case Epilogue::add: a.y[b.out] = operand + sum; break;
+    case Epilogue::gated: a.y[b.out] = silu(sum) * (second * scale); break;
+    case Epilogue::relu2: a.y[b.out] = fmaxf(sum, 0.0f) * fmaxf(sum, 0.0f); break;
+    case Epilogue::logits: a.slices[0].logits[b.out] = sum * operand; break;
   }
 }
 
-/// The block's tiles of one matrix. Warp: every twelfth pair of units of each tile.
+/// The block's tiles of one matrix. Warp: every twelfth unit of each chunk. `operand`: the epilogue's, of the first
+/// tiles.
 template <MatrixFormat F>
-__device__ void multiply(const MatvecArguments& a, const Share& share, int first_output, Ring& ring,
-                         const std::byte* x_rows, const Shared& shared, Partials& partials) {
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+__device__ void multiply(const MatvecArguments& a, const Share& share, int first_output, float operand, Ring& ring,
+                         const std::byte* x_rows, Shared& shared, Partials& partials) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int units = n_units(a.k), step = chunk_units(F, ring.slot_bytes), n_tiles = share.count();
-  // lanes of column g feed unit g / 2 of a pair, part g % 2
-  const std::byte* x = x_rows + g % 2 * x_row_bytes(a.k) + g / 2 % 2 * (unit_columns * 2) + t * 16;
+  const XShare x(x_rows, a.k, lane);
   for (int done = 0; done < n_tiles; done += tiles_per_flush) {
-    const int n = min(tiles_per_flush, n_tiles - done);
-    for (int i = 0; i < n; ++i) {
-      float sum = 0;
-      for (int base = 0; base < units; base += step) {
+    const Batch batch = batch_at(a, share, first_output, done);
+    if (done > 0) operand = epilogue_operand(a, batch);
+    for (int i = 0; i < batch.n; ++i) {
+      TileSum<F> sum;
+      for (int base = 0; base < units; base += step, ring.advance()) {
         const int n_here = min(step, units - base);
         const std::byte* chunk = ring.memory + ring.slot * ring.slot_bytes;
         barrier_wait(ring.full + ring.slot * 8, ring.parity);
-        for (int unit = 2 * warp; unit < n_here; unit += 2 * n_consumer_warps) {
-          const bool has_second = unit + 1 < n_here;
-          const std::byte* first = chunk + unit * unit_bytes(F);
-          const float value = pair_sum<F>(first, has_second ? first + unit_bytes(F) : first,
-                                          x + (base + unit) * (unit_columns * 2), lane);
-          if (t == 0 || has_second) sum += value;
+#pragma unroll 2
+        for (int unit = warp; unit < n_here; unit += n_consumer_warps) {
+          sum.add(chunk + unit * unit_bytes(F), x, base + unit, lane);
         }
         __syncwarp();
         if (lane == 0) barrier_arrive(ring.empty + ring.slot * 8);
-        ring.advance();
       }
-      sum += __shfl_xor_sync(full_warp, sum, 1);
-      if (t == 0) partials[i][warp][g] = sum;
+      const float total = sum.total();
+      if (lane % 4 == 0) partials[i][warp][lane / 4] = total;
     }
-    flush(a, share, first_output, done, n, shared, partials);
+    flush(a, share, batch, operand, shared, partials);
     if (done + tiles_per_flush < n_tiles) sync_consumers();
   }
 }
 
-__device__ void run_matvec(const MatvecArguments& a, Ring& ring, std::byte* work, Shared& shared,
-                           const ResidentTeam& team) {
+[[maybe_unused]] __device__ void run_matvec(const MatvecArguments& a, Ring& ring, std::byte* work, Shared& shared,
+                                            const ResidentTeam& team) {
   Partials& partials = *reinterpret_cast<Partials*>(work);
   std::byte* x_rows = work + sizeof(Partials);
-  load_x(a, x_rows, shared, team);
-  sync_consumers();
   const Share main = main_share(a), kept = kept_share(a);
+  const Batch first = batch_at(a, main, 0, 0);
+  const float operand = load_x(a, first, x_rows, shared, team);
+  sync_consumers();
   switch (a.main_format) {
-    case MatrixFormat::bf16: multiply<MatrixFormat::bf16>(a, main, 0, ring, x_rows, shared, partials); break;
-    case MatrixFormat::int8: multiply<MatrixFormat::int8>(a, main, 0, ring, x_rows, shared, partials); break;
-    default: multiply<MatrixFormat::int4>(a, main, 0, ring, x_rows, shared, partials); break;
+    case MatrixFormat::bf16: multiply<MatrixFormat::bf16>(a, main, 0, operand, ring, x_rows, shared, partials); break;
+    case MatrixFormat::int8: multiply<MatrixFormat::int8>(a, main, 0, operand, ring, x_rows, shared, partials); break;
+    default: multiply<MatrixFormat::int4>(a, main, 0, operand, ring, x_rows, shared, partials); break;
   }
   if (kept.count() == 0) return;
   sync_consumers();
-  multiply<MatrixFormat::bf16>(a, kept, a.main_tiles * tile_rows, ring, x_rows, shared, partials);
+  const int first_kept = a.main_tiles * tile_rows;
+  const float kept_operand = epilogue_operand(a, batch_at(a, kept, first_kept, 0));
+  multiply<MatrixFormat::bf16>(a, kept, first_kept, kept_operand, ring, x_rows, shared, partials);
 }
 
 // ---- the kernel ----------------------------------------------------------------------------------------------------
 
-__device__ void run_stage(const StageRecord& record, std::byte* work, const ResidentTeam& team) {
+[[maybe_unused]] __device__ void run_stage(const StageRecord& record, std::byte* work, const ResidentTeam& team) {
   TeamShared& shared = reinterpret_cast<TeamShared*>(work)[team.index];
   const int n_blocks = record.n_x * record.n_y, stride = n_teams * static_cast<int>(gridDim.x);
   for (int i = team.index * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x); i < n_blocks; i += stride) {
     const Place at{i % record.n_x, i / record.n_x, 0};
     switch (record.kind) {
-      case StageKind::embed: embed_block(record.as<EmbedCall>(), at, team); break;
+      // Copies of the arguments: of what lies in shared memory the compiler must think that any store changes it.
+      case StageKind::embed: embed_block(EmbedCall(record.as<EmbedCall>()), at, team); break;
       case StageKind::deltanet:
-        deltanet_scan_block<32, true>(record.as<DeltaNetCall>(), at, shared.deltanet, team);
+        deltanet_scan_block<32, true>(DeltaNetCall(record.as<DeltaNetCall>()), at, shared.deltanet, team);
         break;
-      case StageKind::mamba2: mamba2_scan_block<4, true>(record.as<Mamba2Call>(), at, shared.mamba2, team); break;
+      case StageKind::mamba2:
+        mamba2_scan_block<4, true>(Mamba2Call(record.as<Mamba2Call>()), at, shared.mamba2, team);
+        break;
       case StageKind::attention:
-        attend_split_block<4, __nv_bfloat16, true>(record.as<SplitArguments>(), at, shared.attention, team);
+        attend_one_block(SplitArguments(record.as<SplitArguments>()), at, shared.attention, team);
         break;
-      default: choose_greedy_block(record.as<GreedyCall>(), at, shared.greedy, team); break;
+      default: choose_greedy_block(GreedyCall(record.as<GreedyCall>()), at, shared.greedy, team); break;
     }
     team.sync();  // the next block writes what slower threads may still read
   }
 }
 
 /// Works through a.n_total stages. Grid: one block per multiprocessor, all at once (cooperative launch). Warps 0 to 11
-/// compute, as one for products and as three teams otherwise; the last warp's first lane fetches weights.
-/// Shared memory: Shared, work_bytes for the stage, the ring.
+/// compute, as one for products and as three teams otherwise; one lane each of the last two fetches weights and watches
+/// the barrier. Shared memory: Shared, work_bytes for the stage, the ring.
 __global__ void __launch_bounds__(n_threads, 1) resident_kernel(const __grid_constant__ ResidentArguments a) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) std::byte memory[];
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   std::byte* work = memory + padded(sizeof(Shared), 128);
   Ring ring{work + a.work_bytes, shared_address(shared.full), shared_address(shared.empty), a.slot_bytes, a.n_slots};
+  const std::uint32_t ready = shared_address(&shared.ready);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  constexpr int record_words = sizeof(StageRecord) / 16;
+  constexpr int record_words = sizeof(StageRecord) / 16, slice_words = sizeof(DeviceSlice) / 16;
+  static_assert(sizeof(DeviceSlice) % 16 == 0);
   if (threadIdx.x == 0) {
+    barrier_init(ready, 1);
     for (int i = 0; i < a.n_slots; ++i) {
       barrier_init(ring.full + i * 8, 1);
       barrier_init(ring.empty + i * 8, n_consumer_warps);
@@ -384,9 +379,11 @@ __global__ void __launch_bounds__(n_threads, 1) resident_kernel(const __grid_con
     const StageRecord& first = a.stages ? a.stages[0] : a.single;
     reinterpret_cast<uint4*>(shared.records)[threadIdx.x] = reinterpret_cast<const uint4*>(&first)[threadIdx.x];
   }
+  if (threadIdx.x == 0 && a.slice) shared.slices[0] = *a.slice;
   __syncthreads();
-  if (warp == n_consumer_warps) {
-    if (lane == 0) fetch_weights(a, ring);
+  if (warp >= n_consumer_warps) {
+    if (lane == 0 && warp == n_consumer_warps) fetch_weights(a, ring);
+    if (lane == 0 && warp > n_consumer_warps) watch_arrivals(a, ready);
     return;
   }
   for (int i = 0; i < a.n_total; ++i) {
@@ -394,15 +391,25 @@ __global__ void __launch_bounds__(n_threads, 1) resident_kernel(const __grid_con
     if (warp == n_consumer_warps - 1 && lane < record_words && i + 1 < a.n_total) {
       cp_async_16(shared_address(&shared.records[(i + 1) % 2]) + lane * 16,
                   reinterpret_cast<const uint4*>(a.stages + (i + 1) % a.n_stages) + lane);
+      // The slice changes in the last stage of a step only, and no stage reads it before the third, whose copy is made
+      // when that is complete.
+      if (a.slice && lane < slice_words) {
+        cp_async_16(shared_address(&shared.slices[(i + 1) % 2]) + lane * 16,
+                    reinterpret_cast<const uint4*>(a.slice) + lane);
+      }
       cp_async_commit();
     }
-    const ResidentTeam team{static_cast<int>(threadIdx.x) / team_threads, a.arrivals,
-                            a.first_arrival + static_cast<unsigned>(i) * gridDim.x};
-    if (record.kind == StageKind::matvec) {
-      run_matvec(record.as<MatvecArguments>(), ring, work, shared, team);
+    const ResidentTeam team{static_cast<int>(threadIdx.x) / team_threads, &shared.slices[i % 2], ready,
+                            static_cast<std::uint32_t>(i) & 1};
+    const StageKind kind = record.kind;
+    (void)kind;
+    if (kind == StageKind::matvec) {
+      run_matvec(MatvecArguments(record.as<MatvecArguments>()), ring, work, shared, team);
     } else {
       run_stage(record, work, team);
     }
+    // Also a block without work waits: arriving ahead, it would stand in for one that is still in the stage before.
+    team.wait_for_inputs();
     cp_async_wait<0>();
     sync_consumers();
     if (threadIdx.x == 0) arrive(a.arrivals);
@@ -411,17 +418,16 @@ __global__ void __launch_bounds__(n_threads, 1) resident_kernel(const __grid_con
 }
 
 int slot_bytes_for(WeightFormat format) {
-  constexpr int n_units_of_all_warps = 2 * n_consumer_warps;
   switch (format) {
-    case WeightFormat::bf16: return n_units_of_all_warps * unit_bytes(MatrixFormat::bf16);
-    case WeightFormat::int4: return n_units_of_all_warps * unit_bytes(MatrixFormat::int4);
-    default: return n_units_of_all_warps * unit_bytes(MatrixFormat::int8);
+    case WeightFormat::bf16: return n_consumer_warps * unit_bytes(MatrixFormat::bf16);
+    case WeightFormat::int4: return 2 * n_consumer_warps * unit_bytes(MatrixFormat::int4);
+    default: return 2 * n_consumer_warps * unit_bytes(MatrixFormat::int8);
   }
 }
 
 int work_bytes_for(const Config& c) {
   const int k = std::max({c.hidden, c.ffn_dim, c.mamba_inner, c.n_heads * c.v_dim});
-  const int product = static_cast<int>(sizeof(Partials)) + 2 * x_row_bytes(k);
+  const int product = static_cast<int>(sizeof(Partials)) + x_bytes(k);
   return padded(std::max(product, n_teams * static_cast<int>(sizeof(TeamShared))), 128);
 }
 
@@ -432,7 +438,7 @@ bool Resident::serves(const Config& c, const DeviceFacts& device, bool f32) {
   const int fixed = padded(sizeof(Shared), 128) + work_bytes_for(c);
   return device.compute_major >= 9 && !f32 && c.delta_dim <= 128 &&
          (c.delta_dim == 0 || head_norm_fits_product(c.delta_dim)) && c.mamba_state <= 128 &&
-         (!has_heads || (c.qk_dim <= 128 && c.v_dim <= 128 && c.qk_dim % 4 == 0 && c.v_dim % 4 == 0)) &&
+         (!has_heads || (c.qk_dim <= 128 && c.v_dim <= 128 && c.qk_dim % 8 == 0 && c.v_dim % 8 == 0)) &&
          fixed + 3 * slot_bytes_for(WeightFormat::bf16) <= device.shared_bytes_per_block;
 }
 
@@ -443,6 +449,7 @@ Resident::Resident(const Config& config, const DeviceFacts& device, WeightFormat
       slot_bytes_(slot_bytes_for(format)),
       n_slots_(std::min(max_slots,
                         (device.shared_bytes_per_block - padded(sizeof(Shared), 128) - work_bytes_) / slot_bytes_)),
+      n_in_flight_(std::clamp(in_flight_bytes / slot_bytes_, 1, n_slots_)),
       arrivals_(DeviceBuffer<unsigned>::zeros(1)) {
   allow_shared_bytes(resident_kernel, device.shared_bytes_per_block);
 }
@@ -466,12 +473,17 @@ void Resident::take(const EmbedCall& call) {
   take_as(StageKind::embed, (call.table.k + team_threads - 1) / team_threads, 1, call);
 }
 void Resident::take(const DeltaNetCall& call) {
+  slice_ = call.rows.slices;
   take_as(StageKind::deltanet, call.n_heads, (call.dim + 31) / 32, call);
 }
 void Resident::take(const Mamba2Call& call) {
+  slice_ = call.rows.slices;
   take_as(StageKind::mamba2, call.n_heads, (call.head_dim + mamba_block_rows - 1) / mamba_block_rows, call);
 }
-void Resident::take(const SplitArguments& call) { take_as(StageKind::attention, call.n_groups, call.n_splits, call); }
+void Resident::take(const SplitArguments& call) {
+  slice_ = call.call.rows.slices;
+  take_as(StageKind::attention, call.n_groups, call.n_splits, call);
+}
 void Resident::take(const GreedyCall& call) { take_as(StageKind::greedy, greedy_blocks, 1, call); }
 void Resident::take(const MatvecArguments& call) { take_as(StageKind::matvec, 0, 0, call); }
 
@@ -490,8 +502,8 @@ void Resident::run(const Program& program, int n_steps) {
 }
 
 void Resident::launch_records(const StageRecord* records, const StageRecord& single, int n_stages, int n_total) {
-  ResidentArguments a{records,     single,      n_stages,    n_total, arrivals_.data(),
-                      n_arrivals_, work_bytes_, slot_bytes_, n_slots_};
+  const ResidentArguments a{records,     single,      slice_,      n_stages, n_total,     arrivals_.data(),
+                            n_arrivals_, work_bytes_, slot_bytes_, n_slots_, n_in_flight_};
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(device_.n_multiprocessors));
   config.blockDim = dim3(n_threads);

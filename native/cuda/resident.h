@@ -63,6 +63,8 @@ class Resident {
   const DeviceFacts& device_;
   cudaStream_t stream_;
   int work_bytes_, slot_bytes_, n_slots_;  // of shared memory
+  int n_in_flight_;
+  const DeviceSlice* slice_ = nullptr;  // of the stages taken
   bool listing_ = false;
   std::vector<StageRecord> list_;
   DeviceBuffer<unsigned> arrivals_;  // at the barrier, since the start, modulo 2^32

@@ -60,12 +60,17 @@ void prepare_matvec(const DeviceFacts&);
 // ---- matrix times matrix: slices of several tokens
 // -------------------------------------------------------------------
 
-/// out [n_rows, padded k] bf16 = prologue of x, rounded once.
+/// out = prologue of x, rounded once to bf16, in the units of layout.h.
 void prepare_rows(const LaunchContext&, const MatvecCall&, __nv_bfloat16* out);
-/// Y = X W^T for many rows; the call's x is what prepare_rows() made of it. Not for f32 weights, nor logits.
-void gemm(const LaunchContext&, const MatvecCall&, const __nv_bfloat16* x);
+struct GemmScratch {
+  const __nv_bfloat16* x;  // what prepare_rows() made of the call's x
+  float* partials;
+  std::int64_t n_partials;  // floats
+};
+/// Y = X W^T for many rows. Not for f32 weights, nor logits.
+void gemm(const LaunchContext&, const MatvecCall&, const GemmScratch&);
 void prepare_gemm(const DeviceFacts&);
-constexpr int gemm_rows = 32;  // rows from which gemm() is faster than passes of matvec()
+constexpr int gemm_rows = 5;  // rows from which gemm() is faster than passes of matvec()
 
 // ---- embedding -----------------------------------------------------------------------------------------------------
 
@@ -96,6 +101,11 @@ struct DeltaNetCall {
 /// Convolution, l2 norm and delta rule, token after token. One-token slices also advance their windows; for longer
 /// ones the caller does, with advance_windows().
 void deltanet_scan(const LaunchContext&, const DeltaNetCall&, bool one_token);
+/// The same for rows of a single slice of several tokens. `prepared`: scratch, deltanet_prepared_floats() per row.
+void deltanet_rows(const LaunchContext&, const DeltaNetCall&, float* prepared);
+bool deltanet_rows_serves(const DeltaNetCall&);
+void prepare_deltanet_rows(const DeviceFacts&);
+std::int64_t deltanet_prepared_floats(int n_heads, int dim);
 /// y = rms(y; out_norm) per head, where head_norm_fits_product() is false.
 void head_norm(const LaunchContext&, const DeltaNetCall&);
 bool head_norm_fits_product(int dim);
@@ -110,6 +120,11 @@ struct Mamba2Call {
   float* y;  // [rows, inner]: gated, not yet normalised
 };
 void mamba2_scan(const LaunchContext&, const Mamba2Call&, bool one_token);
+/// The same for rows of a single slice of several tokens. `prepared`: scratch, mamba2_prepared_floats() per row.
+void mamba2_rows(const LaunchContext&, const Mamba2Call&, float* prepared);
+bool mamba2_rows_serves(const Mamba2Call&);
+void prepare_mamba2_rows(const DeviceFacts&);
+std::int64_t mamba2_prepared_floats(int channels, int n_heads);
 
 /// Writes the last inputs of each slice into its window: `channels` of them per token, at `projected`.
 struct WindowCall {
@@ -164,6 +179,10 @@ void write_keys(const LaunchContext&, const AttentionCall&);
 /// One-token slices write their own keys. Otherwise `rows` is a single longer slice, whose keys write_keys() has
 /// written.
 void attend_split(const LaunchContext&, const AttentionCall&, bool one_token);
+/// The same for `rows` of a single slice of several tokens. `queries`: scratch, n_heads qk_dim per row.
+void attend_rows(const LaunchContext&, const AttentionCall&, __nv_bfloat16* queries);
+bool attend_rows_serves(const AttentionCall&);
+void prepare_attention();
 constexpr int attention_rows_per_launch = 64;
 std::int64_t attention_scratch(const Config&, int n_splits);
 std::int64_t attention_arrivals(const Config&);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device_code.cuh"
+#include "stages.h"
 
 namespace nf::cuda {
 
@@ -12,6 +13,7 @@ constexpr int resident_teams = 3;  // in a block of the resident kernel
 struct BlockTeam {
   __device__ int thread() const { return static_cast<int>(threadIdx.x); }
   __device__ void sync() const { __syncthreads(); }
+  __device__ DeviceSlice slice(const Rows& rows, int index) const { return rows.slices[index]; }
   /// Returns once everything that earlier stages wrote is visible.
   __device__ void wait_for_inputs() const {
     wait_for_earlier_kernels();
