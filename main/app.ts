@@ -2,7 +2,7 @@
 import path from 'node:path';
 
 import { ChatService } from './chat/chatService.ts';
-import type { AppInfo, EngineStatus, Settings } from './contract/domain.ts';
+import type { AppInfo, EngineStatus, OpenRequest, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
 import { writeCrashReport } from './crashReports.ts';
 import { describeApp } from './diagnostics.ts';
@@ -30,6 +30,8 @@ import type { LastRun } from './runRecord.ts';
 import { ApiKey } from './server/apiKey.ts';
 import { ApiService } from './server/apiService.ts';
 import { SettingsStore } from './settings.ts';
+import { noUpdates } from './updates.ts';
+import type { Updates, UpdatesOptions } from './updates.ts';
 
 export interface AppOptions {
   readonly home: Home;
@@ -46,6 +48,9 @@ export interface AppOptions {
   readonly safeMode?: boolean;
   /** The system's secret store, where the shell has one. */
   readonly cipher?: Cipher;
+  readonly startPage?: OpenRequest | null;
+  /** How this shell is updated; absent: not at all. */
+  readonly updates?: (surroundings: Pick<UpdatesOptions, 'settings' | 'publish' | 'log'>) => Updates;
 }
 
 export interface App {
@@ -109,6 +114,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   for (const notice of settings.problems) log.warning('settings', { notice });
   const events = createEvents((place, error) => log.error(place, error));
   settings.onChange((current) => events.publish('settings.changed', current));
+  const updates = options.updates?.({ settings, log, publish: (status) => events.publish('updates.status', status) });
 
   const models = new ModelsService({
     home,
@@ -181,6 +187,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     home: home.root,
     canPickFolder: options.shell === 'electron',
     hubEndpoint: models.hubEndpoint,
+    startPage: options.startPage ?? null,
     startModel: options.startModel,
     notices,
     safeMode: options.safeMode ?? false,
@@ -201,6 +208,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     chats,
     models,
     hub: models.hub,
+    updates: updates ?? noUpdates,
     metrics,
     bench,
     api,
@@ -229,6 +237,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     modelLoaded,
     async dispose() {
       await api.close();
+      updates?.dispose();
       bench.dispose();
       await chats.dispose();
       await engine.dispose();

@@ -14,11 +14,16 @@ import { isRecord, readPerKey } from './tolerant.ts';
 const licencesSchema = z.array(z.object({ repo: z.string().min(1), revision: z.string().min(1), at: z.int().min(0) }));
 
 /** Groups are read field by field, so that one bad number does not reset the other ten. */
-const { sampling: _sampling, hub, api, ...plain } = settingsPatchSchema.shape;
+const { sampling: _sampling, hub, api, desktop, ...plain } = settingsPatchSchema.shape;
 /** One preset that cannot be read costs the others nothing. */
 const presetsSchema = z.array(z.unknown()).transform((presets) => presets.flatMap(readPreset));
 const shape = { ...plain, presets: presetsSchema, acceptedLicences: licencesSchema };
-const groups = { sampling: samplingSchema.shape, hub: hub.unwrap().shape, api: api.unwrap().shape } as const;
+const groups = {
+  sampling: samplingSchema.shape,
+  hub: hub.unwrap().shape,
+  api: api.unwrap().shape,
+  desktop: desktop.unwrap().shape,
+} as const;
 
 function readPreset(raw: unknown): readonly SamplingPreset[] {
   if (!isRecord(raw) || typeof raw['name'] !== 'string') return [];
@@ -45,10 +50,11 @@ export function readSettings(raw: unknown): ReadSettings {
   const sampling = group('sampling');
   const hub = group('hub');
   const api = group('api');
+  const desktop = group('desktop');
   return {
-    settings: { ...top.value, sampling: sampling.value, hub: hub.value, api: api.value },
+    settings: { ...top.value, sampling: sampling.value, hub: hub.value, api: api.value, desktop: desktop.value },
     unknown: Object.fromEntries(Object.entries(fields).filter(([key]) => !(key in defaultSettings))),
-    problems: [...top.problems, ...sampling.problems, ...hub.problems, ...api.problems],
+    problems: [...top.problems, ...sampling.problems, ...hub.problems, ...api.problems, ...desktop.problems],
   };
 }
 

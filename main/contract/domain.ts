@@ -448,6 +448,8 @@ export interface AppInfo {
   /** Whether app.pickFolder can show the system's dialog. */
   readonly canPickFolder: boolean;
   readonly hubEndpoint: string;
+  /** What this start was asked to show; null: nothing in particular. */
+  readonly startPage: OpenRequest | null;
   /** A model named on the command line, to be loaded at once. */
   readonly startModel: string | null;
   /** What the user should know of this start, in sentences: damaged files that were set aside, a crash before. */
@@ -502,6 +504,33 @@ export interface ApiStatus {
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 
+/** ask: the user was not asked yet, and nothing is fetched before. */
+export const updateChoices = ['ask', 'on', 'off'] as const;
+export type UpdateChoice = (typeof updateChoices)[number];
+
+/** How the installed app behaves on this computer. */
+export interface DesktopSettings {
+  /** Closing the window leaves Nemoflash in the tray. */
+  readonly tray: boolean;
+  /** The page is drawn by the CPU, so that all of the GPU's memory is the model's. From the next start on. */
+  readonly softwareRendering: boolean;
+  /** Its dictionary may be fetched from the network once. From the next start on. */
+  readonly spellCheck: boolean;
+}
+
+/** Where looking for a new version stands. */
+export type UpdateStatus =
+  | { readonly state: 'unsupported' | 'idle' | 'checking' | 'current' }
+  | { readonly state: 'downloading'; readonly version: string; readonly share: number }
+  | { readonly state: 'ready'; readonly version: string }
+  | { readonly state: 'failed'; readonly error: ErrorInfo };
+
+/** A page that something outside asked to see: the menu, or a nemoflash: link. */
+export type OpenRequest =
+  | { readonly page: 'settings' }
+  /** Shown, never fetched by itself. */
+  | { readonly page: 'models'; readonly repo: string };
+
 export interface Settings {
   readonly theme: Theme;
   readonly modelId: string | null;
@@ -518,6 +547,8 @@ export interface Settings {
   readonly drawerOpen: boolean;
   readonly hub: HubSettings;
   readonly api: ApiSettings;
+  readonly desktop: DesktopSettings;
+  readonly updates: UpdateChoice;
   readonly acceptedLicences: readonly { readonly repo: string; readonly revision: string; readonly at: number }[];
 }
 
@@ -536,5 +567,7 @@ export const defaultSettings: Settings = {
   drawerOpen: false,
   hub: { offline: false, endpoint: null, proxy: null, noProxy: null, caFile: null },
   api: { enabled: false, port: apiPortRange.default },
+  desktop: { tray: false, softwareRendering: false, spellCheck: false },
+  updates: 'ask',
   acceptedLicences: [],
 };

@@ -21,6 +21,7 @@ import {
   promptFormats,
   samplingRanges,
   themes,
+  updateChoices,
   weightFormats,
 } from './domain.ts';
 import type {
@@ -41,12 +42,14 @@ import type {
   ModelUpdate,
   NetworkRequest,
   NumberRange,
+  OpenRequest,
   RepoDescription,
   SearchHit,
   Settings,
   TokenDetail,
   TokenSource,
   TokenTiming,
+  UpdateStatus,
   VerifyReport,
 } from './domain.ts';
 import type { Envelope } from './errors.ts';
@@ -132,6 +135,8 @@ export const settingsPatchSchema = z
       caFile: path.nullable(),
     }),
     api: z.strictObject({ enabled: z.boolean(), port: wholeInRange(apiPortRange) }),
+    desktop: z.strictObject({ tray: z.boolean(), softwareRendering: z.boolean(), spellCheck: z.boolean() }),
+    updates: z.enum(updateChoices),
   })
   .partial();
 
@@ -161,6 +166,12 @@ export const routes = {
   // Of everything that is inside the installed app.
   'app.licences': route<{ readonly text: string }>()(nothing),
   'app.pickFolder': route<{ readonly path: string | null }>()(z.strictObject({ title: z.string().max(200) })),
+
+  'updates.status': route<UpdateStatus>()(nothing),
+  // Throws OFFLINE under "never use the network". Downloads what it finds and checks whose it is.
+  'updates.check': route<UpdateStatus>()(nothing),
+  // Ends the app and starts the new version.
+  'updates.install': route<null>()(nothing),
 
   'settings.get': route<Settings>()(nothing),
   'settings.update': route<Settings>()(settingsPatchSchema),
@@ -298,6 +309,8 @@ export type Reply<N extends RouteName> =
 /** Events go one way, main to page. Each is a noun or a past form. */
 export interface Events {
   'engine.status': EngineStatus;
+  'updates.status': UpdateStatus;
+  'app.open': OpenRequest;
   'models.changed': readonly InstalledModel[];
   'models.progress': DownloadStatus;
   'models.task': ModelTask;

@@ -24,6 +24,7 @@ export interface Services {
   readonly chats: ChatService;
   readonly models: Domain<'models'>;
   readonly hub: Domain<'hub'>;
+  readonly updates: Domain<'updates'>;
   readonly metrics: Domain<'metrics'>;
   readonly bench: Domain<'bench'>;
   readonly api: Domain<'api'>;
@@ -39,6 +40,7 @@ export function createHandlers({
   chats,
   models,
   hub,
+  updates,
   metrics,
   bench,
   api,
@@ -48,6 +50,10 @@ export function createHandlers({
     'app.diagnostics': async () => ({ text: await diagnostics() }),
     'app.licences': async () => ({ text: await licences() }),
     'app.pickFolder': async ({ title }) => ({ path: await pickFolder(title) }),
+
+    'updates.status': (input) => updates.status(input),
+    'updates.check': (input) => updates.check(input),
+    'updates.install': (input) => updates.install(input),
 
     'settings.get': () => settings.current,
     'settings.update': (patch) => settings.update(patch),

@@ -326,12 +326,14 @@ const handlers: Record<string, Handler> = {
     home: '/home/mira/.nemoflash',
     canPickFolder: false,
     hubEndpoint: 'https://hub.invalid',
+    startPage: null,
     startModel: null,
     notices: [],
     safeMode: false,
     loadsModel: true,
   }),
   'app.pickFolder': () => ({ path: null }),
+  'updates.status': () => ({ state: 'unsupported' }),
   'settings.get': () => settings,
   'settings.update': (patch) => {
     settings = { ...settings, ...patch };
