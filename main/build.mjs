@@ -1,5 +1,6 @@
 // `npm run build`: the page (out/renderer), Electron's entry and the preload script (out/main), each to plain files, and
 // the licences of what they contain.
+import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
@@ -13,6 +14,8 @@ const out = path.join(root, 'out', 'main');
 export async function buildMain() {
   const esbuild = await import('esbuild');
   const shared = { bundle: true, format: 'cjs', logLevel: 'warning', absWorkingDir: root };
+  mkdirSync(out, { recursive: true });
+  copyFileSync(path.join(root, 'assets', 'icon.png'), path.join(out, 'icon.png'));
   await Promise.all([
     esbuild.build({
       ...shared,
@@ -28,6 +31,8 @@ export async function buildMain() {
         'import.meta.dirname': '__dirname',
         'import.meta.filename': '__filename',
         'import.meta.url': 'moduleUrl',
+        // What the environment of the built app says does not count: only what is put in here.
+        'process.env.NEMOFLASH_UPDATE_KEY': JSON.stringify(process.env.NEMOFLASH_UPDATE_KEY ?? ''),
       },
       banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     }),

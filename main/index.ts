@@ -2,13 +2,19 @@
 import path from 'node:path';
 import process from 'node:process';
 
-import { app, BrowserWindow, dialog, safeStorage, session } from 'electron';
+import { app, BrowserWindow, dialog, nativeTheme, safeStorage, session } from 'electron';
 
 import type { App } from './app.ts';
 import { crashOf, writeCrashReport } from './crashReports.ts';
 import type { Crash, CrashKind } from './crashReports.ts';
 import { AppError } from './contract/errors.ts';
 import type { Envelope } from './contract/errors.ts';
+import type { OpenRequest, Settings } from './contract/domain.ts';
+import { keepInstaller, loadUpdater, updateKey } from './desktop/installer.ts';
+import { linkIn, linkScheme, readLink } from './desktop/links.ts';
+import { readStartSettings } from './desktop/startSettings.ts';
+import type { StartSettings } from './desktop/startSettings.ts';
+import { showTray } from './desktop/tray.ts';
 import { mindPower } from './desktop/power.ts';
 import { makeHomeSync, resolveHome } from './home.ts';
 import { connectElectron } from './ipc/electron.ts';
@@ -17,6 +23,7 @@ import { openLog } from './log.ts';
 import { installMenu } from './menu.ts';
 import { readStart } from './startArguments.ts';
 import type { WindowStart } from './startArguments.ts';
+import type { UpdatesOptions } from './updates.ts';
 import { guardContents, guardSession, openWindow, pageOrigin, registerPageScheme, servePage } from './window.ts';
 
 const outFolder = path.resolve(import.meta.dirname, '..');
@@ -26,6 +33,14 @@ const options: WindowStart = asked.kind === 'window' ? asked : { kind: 'window' 
 
 const home = resolveHome(options.home);
 const log = openLog(home.logFile);
+
+/** What somebody asked to see before the services were there. */
+let startPage: OpenRequest | null = options.link === undefined ? null : readLink(options.link);
+let openPage = (page: OpenRequest | null): void => {
+  startPage = page ?? startPage;
+};
+/** Set when the app ends, so that a closing window does not stay in the tray. */
+let isQuitting = false;
 
 const reportCrash = (crash: Crash): void => writeCrashReport(home.logFile, crash);
 const describeCrash = (kind: CrashKind, detail: string): void => {
@@ -46,12 +61,20 @@ async function buildApp(): Promise<App> {
   });
   process.on('unhandledRejection', (reason) => log.error('unhandled', reason));
   try {
-    const { createApp } = await import('./app.ts');
+    const [{ createApp }, { Updates }] = await Promise.all([import('./app.ts'), import('./updates.ts')]);
+    const version = app.getVersion();
+    const updater: Pick<UpdatesOptions, 'publicKey' | 'updater' | 'keepPrevious'> = {
+      publicKey: app.isPackaged ? updateKey : '',
+      updater: loadUpdater,
+      keepPrevious: (next, files) => keepInstaller(path.join(home.root, 'updates'), version, next, files),
+    };
     return await createApp({
       home,
       log,
-      version: app.getVersion(),
+      version,
       shell: 'electron',
+      startPage,
+      updates: (surroundings) => new Updates({ ...surroundings, ...updater }),
       startModel: options.model ?? null,
       pickFolder,
       safeMode: options.safeMode ?? false,
@@ -81,22 +104,56 @@ function focusWindow(): void {
   const [window] = BrowserWindow.getAllWindows();
   if (window === undefined) return;
   if (window.isMinimized()) window.restore();
+  if (!window.isVisible()) window.show();
   window.focus();
 }
 
-async function start(): Promise<void> {
+/** The tray and the system's colours follow the settings. Returns whether the tray is there, and the end of it all. */
+function followSettings(settings: App['settings']): { readonly hasTray: () => boolean; readonly end: () => void } {
+  let hideTray: (() => void) | null = null;
+  const follow = ({ desktop, theme }: Settings): void => {
+    nativeTheme.themeSource = theme;
+    if (desktop.tray && hideTray === null) {
+      const icon = path.join(outFolder, 'main', 'icon.png');
+      hideTray = showTray({ icon, show: focusWindow, quit: () => app.quit() });
+    } else if (!desktop.tray && hideTray !== null) {
+      hideTray();
+      hideTray = null;
+    }
+  };
+  follow(settings.current);
+  const unsubscribe = settings.onChange(follow);
+  return {
+    hasTray: () => hideTray !== null,
+    end: () => {
+      unsubscribe();
+      hideTray?.();
+      hideTray = null;
+    },
+  };
+}
+
+async function start({ theme, spellCheck }: StartSettings): Promise<void> {
   await app.whenReady();
+  nativeTheme.themeSource = theme;
   servePage(session.defaultSession, path.join(outFolder, 'renderer'));
   guardSession(session.defaultSession);
-  installMenu({ isMac: process.platform === 'darwin', isPackaged: app.isPackaged });
+  const openSettings = (): void => openPage({ page: 'settings' });
+  installMenu({ isMac: process.platform === 'darwin', isPackaged: app.isPackaged, openSettings });
 
   let stopMindingPower = (): void => undefined;
+  let followed: ReturnType<typeof followSettings> | null = null;
   const shown = Promise.withResolvers<void>();
   const services = shown.promise.then(async () => {
     const shownMs = performance.now();
     const built = await buildApp();
     built.startup.mark('shell', shownMs);
     stopMindingPower = mindPower(built.engine);
+    followed = followSettings(built.settings);
+    openPage = (page) => {
+      focusWindow();
+      if (page !== null) built.router.events.publish('app.open', page);
+    };
     return built;
   });
   const transport = connectElectron(
@@ -107,8 +164,11 @@ async function start(): Promise<void> {
   const open = (): void => {
     const preload = path.join(outFolder, 'main', 'preload.cjs');
     const onCrash = (detail: string): void => describeCrash('page', detail);
-    const window = openWindow({ preload, devTools: !app.isPackaged, onCrash }, ({ webContents }) =>
-      transport.addWindow(webContents),
+    const stateFile = path.join(home.root, 'window.json');
+    const staysInTray = (): boolean => !isQuitting && followed?.hasTray() === true;
+    const window = openWindow(
+      { preload, devTools: !app.isPackaged, spellCheck, stateFile, staysInTray, onCrash },
+      ({ webContents }) => transport.addWindow(webContents),
     );
     window.once('ready-to-show', () => shown.resolve());
     window.webContents.once('did-finish-load', () => shown.resolve());
@@ -116,8 +176,13 @@ async function start(): Promise<void> {
   open();
   app.on('activate', () => {
     if (BrowserWindow.getAllWindows().length === 0) open();
+    else focusWindow();
   });
-  app.on('second-instance', focusWindow);
+  app.on('second-instance', (_event, args) => {
+    focusWindow();
+    openPage(linkIn(args));
+  });
+  app.on('before-quit', () => (isQuitting = true));
   app.on('child-process-gone', (_event, { type, reason, exitCode }) => {
     if (type === 'GPU' && reason !== 'clean-exit') describeCrash('gpu', `${reason}, exit code ${exitCode}`);
   });
@@ -125,6 +190,7 @@ async function start(): Promise<void> {
     transport.close();
     shown.resolve();
     stopMindingPower();
+    followed?.end();
     await services.then((ready) => ready.dispose()).catch(() => undefined);
   });
 }
@@ -163,12 +229,18 @@ async function runCommand(args: readonly string[]): Promise<void> {
 
 function runWindow(): void {
   registerPageScheme();
-  if (options.safeMode === true) app.disableHardwareAcceleration();
+  const settings = readStartSettings(home.settingsFile);
+  if (options.safeMode === true || settings.softwareRendering) app.disableHardwareAcceleration();
   app.on('web-contents-created', (_event, contents) => guardContents(contents));
+  app.on('open-url', (event, url) => {
+    event.preventDefault();
+    openPage(readLink(url));
+  });
   makeHomeSync(home);
   // Chromium's own files stay inside the one folder, too.
   app.setPath('userData', path.join(home.root, 'electron'));
-  if (app.requestSingleInstanceLock()) start().catch(fail);
+  if (process.platform === 'win32' && app.isPackaged) app.setAsDefaultProtocolClient(linkScheme);
+  if (app.requestSingleInstanceLock()) start(settings).catch(fail);
   else app.quit();
 }
 

@@ -3,7 +3,13 @@ import { Menu } from 'electron';
 import type { MenuItemConstructorOptions } from 'electron';
 
 /** Developer tools and reload are for development only. */
-export function installMenu({ isMac, isPackaged }: { readonly isMac: boolean; readonly isPackaged: boolean }): void {
+export function installMenu(options: {
+  readonly isMac: boolean;
+  readonly isPackaged: boolean;
+  /** Shows the page with settings, versions and licences. */
+  readonly openSettings: () => void;
+}): void {
+  const { isMac, isPackaged, openSettings } = options;
   const separator: MenuItemConstructorOptions = { type: 'separator' };
   const forDevelopers: MenuItemConstructorOptions[] = [{ role: 'reload' }, { role: 'toggleDevTools' }, separator];
   const view: MenuItemConstructorOptions = {
@@ -17,12 +23,34 @@ export function installMenu({ isMac, isPackaged }: { readonly isMac: boolean; re
       { role: 'togglefullscreen' },
     ],
   };
+  const settings: MenuItemConstructorOptions = { label: 'Settings', click: openSettings };
+  const appMenu: MenuItemConstructorOptions = {
+    role: 'appMenu',
+    submenu: [
+      { label: 'About Nemoflash', click: openSettings },
+      separator,
+      { ...settings, accelerator: 'Cmd+,' },
+      separator,
+      { role: 'services' },
+      separator,
+      { role: 'hide' },
+      { role: 'hideOthers' },
+      { role: 'unhide' },
+      separator,
+      { role: 'quit' },
+    ],
+  };
+  const fileMenu: MenuItemConstructorOptions = { label: 'File', submenu: [settings, separator, { role: 'quit' }] };
+  const help: MenuItemConstructorOptions = {
+    role: 'help',
+    submenu: [{ label: 'About Nemoflash', click: openSettings }],
+  };
   const template: MenuItemConstructorOptions[] = [
-    ...(isMac ? [{ role: 'appMenu' as const }] : []),
-    { role: 'fileMenu' },
+    isMac ? appMenu : fileMenu,
     { role: 'editMenu' },
     view,
     { role: 'windowMenu' },
+    ...(isMac ? [] : [help]),
   ];
   Menu.setApplicationMenu(Menu.buildFromTemplate(template));
 }

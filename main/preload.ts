@@ -1,5 +1,5 @@
-/** The page's bridge, made in the isolated world: two functions and nothing of Electron's. Bundled to one file. */
-import { contextBridge, ipcRenderer } from 'electron';
+/** The page's bridge, made in the isolated world: three functions and nothing of Electron's. Bundled to one file. */
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { IpcRendererEvent } from 'electron';
 
 import type { Bridge, EventName } from './contract/ipc.ts';
@@ -21,6 +21,7 @@ const bridge: Bridge = {
       own.delete(listener);
     };
   },
+  pathOf: (file) => webUtils.getPathForFile(file),
 };
 
 contextBridge.exposeInMainWorld('bridge', bridge);

@@ -23,6 +23,8 @@ export interface WindowStart {
   readonly model?: string;
   /** Started to get out of trouble. */
   readonly safeMode?: boolean;
+  /** A nemoflash:// link, as it was handed over. */
+  readonly link?: string;
 }
 
 export type StartRequest = WindowStart | { readonly kind: 'command'; readonly args: readonly string[] };
@@ -48,5 +50,6 @@ export function readStart(args: readonly string[]): StartRequest {
     ...(typeof home === 'string' ? { home } : {}),
     ...(typeof model === 'string' ? { model } : {}),
     ...(values['safe-mode'] === true ? { safeMode: true } : {}),
+    ...(/^nemoflash:\/\//i.test(word) ? { link: word } : {}),
   };
 }

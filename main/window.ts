@@ -1,7 +1,9 @@
 /** The window and all of Electron's security: preferences, policy, permissions, navigation, the app:// protocol. */
-import { BrowserWindow, dialog, nativeTheme, protocol, shell } from 'electron';
+import { BrowserWindow, dialog, nativeTheme, protocol, screen, shell } from 'electron';
 import type { Session, WebContents } from 'electron';
 
+import { offerContextMenu } from './desktop/contextMenu.ts';
+import { readWindowState, saveWindowState } from './desktop/windowState.ts';
 import { readPageFile } from './page.ts';
 
 const scheme = 'app';
@@ -107,16 +109,27 @@ function offerReloadWhenHung(window: BrowserWindow): void {
 export interface WindowOptions {
   readonly preload: string;
   readonly devTools: boolean;
+  /** Its dictionary is fetched from the network where the system has none. */
+  readonly spellCheck: boolean;
+  /** Where the window's place is remembered. */
+  readonly stateFile: string;
+  /** Asked when the window is closed: whether it is only hidden. */
+  readonly staysInTray: () => boolean;
   /** Told why, each time the page crashes. */
   readonly onCrash: (detail: string) => void;
 }
 
 /** `onCreated` runs before the page loads, so that its first request finds a known window. */
 export function openWindow(options: WindowOptions, onCreated: (window: BrowserWindow) => void): BrowserWindow {
+  const state = readWindowState(
+    options.stateFile,
+    screen.getAllDisplays().map(({ workArea }) => workArea),
+  );
   const window = new BrowserWindow({
     title: 'Nemoflash',
     width: 1280,
     height: 800,
+    ...state.bounds,
     minWidth: 640,
     minHeight: 480,
     show: false,
@@ -132,13 +145,21 @@ export function openWindow(options: WindowOptions, onCreated: (window: BrowserWi
       allowRunningInsecureContent: false,
       webviewTag: false,
       navigateOnDragDrop: false,
-      // Its dictionaries would be fetched from the network.
-      spellcheck: false,
+      spellcheck: options.spellCheck,
       devTools: options.devTools,
     },
   });
   reloadAfterCrash(window, options.onCrash);
   offerReloadWhenHung(window);
+  offerContextMenu(window.webContents);
+  if (state.maximized) window.maximize();
+  window.on('close', (closing) => {
+    if (options.staysInTray()) {
+      closing.preventDefault();
+      window.hide();
+    }
+    saveWindowState(options.stateFile, { bounds: window.getNormalBounds(), maximized: window.isMaximized() });
+  });
   window.once('ready-to-show', () => window.show());
   onCreated(window);
   void window.loadURL(`${pageOrigin}/`);

@@ -36,6 +36,11 @@ export function on<E extends EventName>(event: E, listener: (payload: Events[E])
   return bridge.on(event, listener);
 }
 
+/** Where a dropped file or folder lies; null in a browser, which does not tell. */
+export function pathOf(file: File): string | null {
+  return window.bridge?.pathOf?.(file as never) || null;
+}
+
 /**
  * Calls at once with the present state and then at every change. After 'lost' comes 'open' again, and whatever was
  * missed in between must be asked for; 'refused' is final. Under Electron it is always 'open'.

@@ -94,6 +94,32 @@ export const strings = {
     palette: 'Commands',
   },
 
+  desktop: {
+    title: 'This computer',
+    tray: 'Stay in the tray when the window is closed',
+    softwareRendering: 'Draw the window on the CPU',
+    spellCheck: 'Check spelling',
+    help: {
+      tray: 'Answers and the local API go on. Quit from the tray or the menu.',
+      softwareRendering: 'Leaves the memory of the GPU to the model. From the next start on.',
+      spellCheck: 'Windows and Linux fetch a dictionary from Google once. From the next start on.',
+    },
+  },
+
+  updates: {
+    title: 'Updates',
+    look: 'Look for new versions once a day',
+    lookHelp:
+      'Asks GitHub, where the releases are, and tells it nothing but this version. A new one is fetched, its signature is checked, and it is installed when you say so. The previous one is kept.',
+    offline: 'Nemoflash is set to never use the network.',
+    unsupported: 'This build does not update itself.',
+    states: { unsupported: '', idle: 'Not looked yet.', checking: 'Looking…', current: 'This is the newest version.' },
+    downloading: (version: string, share: string) => `Fetching version ${version}: ${share}`,
+    ready: (version: string) => `Version ${version} is ready.`,
+    check: 'Look now',
+    install: 'Install and start again',
+  },
+
   about: {
     safeMode: 'safe mode',
     diagnostics: 'Diagnostics',

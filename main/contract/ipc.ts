@@ -344,8 +344,13 @@ export interface Events {
 }
 export type EventName = keyof Events;
 
+/** The browser's File, in programs that know no DOM. */
+export type DroppedFile = typeof globalThis extends { readonly File: new (...args: never[]) => infer F } ? F : never;
+
 /** What the page sees of main: the whole of it. */
 export interface Bridge {
   request<N extends RouteName>(route: N, input: Request<N>): Promise<Envelope<Reply<N>>>;
   on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void;
+  /** Where a file lies that the user dropped on the page; empty for one that is on no disk. Absent in a browser. */
+  pathOf?(file: DroppedFile): string;
 }

@@ -4,6 +4,9 @@ import path from 'node:path';
 
 import type { Updater } from '../updates.ts';
 
+/** The makers' public key, put in when the bundle is built (build.mjs); empty in a build that never updates itself. */
+export const updateKey = process.env['NEMOFLASH_UPDATE_KEY'] ?? '';
+
 /** Loaded late: it takes a while, and most starts do not need it. */
 export async function loadUpdater(): Promise<Updater> {
   const { autoUpdater } = await import('electron-updater');

@@ -11,7 +11,7 @@ import { frameQueue } from './frameQueue.ts';
 import { forgetTimings, publishLive, recordFrame, recordPaint, reportPageSeries, tokensShown } from './latency.ts';
 import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
 import { loadSettings, setSettings, updateSettings, useSettings } from './settings.ts';
-import { useUi } from './ui.ts';
+import { openAsked, useUi } from './ui.ts';
 
 const lastChatKey = 'nemoflash.lastChat';
 const liveIntervalMs = 200;
@@ -113,6 +113,8 @@ async function refresh(first: boolean): Promise<void> {
   const open = useChat.getState().open;
   const chat = first || open === null ? openLastChat() : openChat(open.id).then(() => loadChats());
   const [status] = await Promise.all([refreshEngine(), loadSettings(), loadModels(), loadDevices(), chat]);
+  const asked = useSettings.getState().info?.startPage ?? null;
+  if (first && asked !== null) openAsked(asked);
   if (first) await loadAtStart(status);
 }
 
@@ -131,6 +133,7 @@ export function start(): void {
   });
   on('settings.changed', setSettings);
   on('api.changed', setApiStatus);
+  on('app.open', openAsked);
   on('chats.changed', setChats);
   connectChat();
 

@@ -1,6 +1,8 @@
 /** What is on display. What should be remembered lives in settings. */
 import { create } from 'zustand';
 
+import type { OpenRequest } from '../../main/contract/domain.ts';
+
 export type Page = 'chat' | 'models' | 'dashboard' | 'api' | 'settings';
 export type DrawerTab = 'sampling' | 'latency';
 export const latencyTabs = ['live', 'history', 'start'] as const;
@@ -13,6 +15,8 @@ export interface UiState {
   readonly paletteOpen: boolean;
   /** The answer the dashboard looks at; null: the newest one. */
   readonly inspectedId: string | null;
+  /** The model whose page something outside asked for. */
+  readonly askedRepo: string | null;
   /** Message whose text is being edited. */
   readonly editingId: string | null;
   /** Messages shown as raw text. */
@@ -32,6 +36,7 @@ export const useUi = create<UiState>()(() => ({
   latencyTab: 'live',
   paletteOpen: false,
   inspectedId: null,
+  askedRepo: null,
   editingId: null,
   rawIds: [],
   revealId: null,
@@ -41,6 +46,9 @@ export const useUi = create<UiState>()(() => ({
 }));
 
 export const showPage = (page: Page): void => useUi.setState({ page, overlay: null });
+/** The menu, or a link: a page is shown, and nothing else is done. */
+export const openAsked = (asked: OpenRequest): void =>
+  useUi.setState({ page: asked.page, overlay: null, askedRepo: asked.page === 'models' ? asked.repo : null });
 export const showDrawerTab = (drawerTab: DrawerTab): void => useUi.setState({ drawerTab });
 export const showLatencyTab = (latencyTab: LatencyTab): void => useUi.setState({ latencyTab });
 export const setPalette = (paletteOpen: boolean): void => useUi.setState({ paletteOpen });

@@ -18,6 +18,7 @@ import { SettingsView } from './SettingsView.tsx';
 import { Toasts } from './Toasts.tsx';
 import { usePanels } from './panels.ts';
 import { useShortcuts } from './shortcuts.ts';
+import { useModelDrop } from './useModelDrop.ts';
 
 const pages = {
   chat: ChatView,
@@ -57,6 +58,7 @@ function Frame() {
   const theme = useSettings((state) => state.settings.theme);
   const panels = usePanels();
   useShortcuts();
+  useModelDrop();
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = theme;

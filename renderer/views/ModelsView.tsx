@@ -5,6 +5,7 @@ import type { InstalledModel } from '../../main/contract/domain.ts';
 import { useEngine } from '../state/engine.ts';
 import { importModel, removeModel, selectDownload, useModels, verifyModel } from '../state/models.ts';
 import { loadInstalled } from '../state/start.ts';
+import { useUi } from '../state/ui.ts';
 import { bytesText, dateText, parameters } from '../format.ts';
 import { strings } from '../strings.ts';
 import { Button } from '../ui/Button.tsx';
@@ -20,7 +21,9 @@ export function ModelsView() {
   const download = useModels(selectDownload);
   const error = useModels((state) => state.error);
   const engineError = useEngine((state) => state.error);
-  const [shown, setShown] = useState<string | null>(null);
+  const asked = useUi((state) => state.askedRepo);
+  const [chosen, setShown] = useState<string | null>(null);
+  const shown = chosen ?? asked;
   const shownError = error ?? engineError;
   return (
     <div className="sheet scroll">
@@ -63,6 +66,7 @@ export function ModelsView() {
             ),
           )}
         </ul>
+        {asked !== null && !catalog.some(({ repo }) => repo === asked) && <OnboardingCard repo={asked} />}
       </section>
       <Synthetic />
     </div>

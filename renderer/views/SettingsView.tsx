@@ -9,7 +9,9 @@ import { Field, SelectField } from '../ui/Field.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { SliderField } from '../ui/SliderField.tsx';
 import { About } from './About.tsx';
+import { DesktopSettings } from './DesktopSettings.tsx';
 import { FolderChoice } from './FolderChoice.tsx';
+import { UpdateSettings } from './UpdateSettings.tsx';
 
 export function SettingsView() {
   const settings = useSettings((state) => state.settings);
@@ -85,6 +87,16 @@ export function SettingsView() {
           />
         </div>
       </Section>
+      {info?.shell === 'electron' && (
+        <>
+          <Section title={strings.desktop.title}>
+            <DesktopSettings />
+          </Section>
+          <Section title={strings.updates.title}>
+            <UpdateSettings />
+          </Section>
+        </>
+      )}
       <Section title={strings.settings.about}>
         <About />
       </Section>

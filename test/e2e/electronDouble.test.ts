@@ -1,5 +1,5 @@
 /** The app's entry and preload, as they are shipped, under the double of Electron. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -36,8 +36,8 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () =
     });
   });
 
-  it('gives the page a bridge of two functions that it cannot change', async () => {
-    expect(await shell.page.evaluate('Object.keys(window.bridge).sort()')).toEqual(['on', 'request']);
+  it('gives the page a bridge of three functions that it cannot change', async () => {
+    expect(await shell.page.evaluate('Object.keys(window.bridge).sort()')).toEqual(['on', 'pathOf', 'request']);
     const tampered = 'window.bridge.request = 1, window.bridge = 2, typeof window.bridge.request';
     expect(await shell.page.evaluate(tampered)).toBe('function');
   });
@@ -89,6 +89,12 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () =
     await expect.poll(() => shell.told.map(({ type }) => type)).toContain('focused');
   });
 
+  it('shows the page of a model when a link asks for it, and fetches nothing', async () => {
+    await startAndWait({ home, args: ['nemoflash://models/nvidia/Nemotron-Flash-1B'] });
+    await shell.page.getByRole('region', { name: 'Nemotron-Flash-1B' }).waitFor();
+    expect(await shell.ask('models.downloads', {})).toEqual({ ok: true, value: [] });
+  });
+
   it('keeps the machine awake while it answers and no longer, and asks the engine after a sleep', async () => {
     await shell.ask('engine.load', { source: 'synthetic:tiny' });
     const { value: chat } = (await shell.ask('chats.create', {})) as { value: { id: string } };
@@ -138,6 +144,36 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: start and end`
     const shell = await start();
     shell.signal('SIGTERM');
     expect(await shell.exited).toBe(0);
+  });
+
+  it('opens where it was closed, or where a screen is', async () => {
+    const home = testHome();
+    const stateFile = path.join(home, 'window.json');
+    const bounds = { x: 100, y: 50, width: 900, height: 600 };
+    const boundsOf = ({ told }: ElectronShell) => told.find(({ type }) => type === 'window')?.['bounds'];
+    writeFileSync(stateFile, JSON.stringify({ bounds, maximized: false }));
+    const first = await startElectronDouble({ home });
+    expect(boundsOf(first)).toEqual(bounds);
+    await first.close();
+    expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toEqual({ bounds, maximized: false });
+    writeFileSync(stateFile, JSON.stringify({ bounds: { ...bounds, x: 5000 }, maximized: true }));
+    const second = await startElectronDouble({ home });
+    onTestFinished(() => second.close());
+    expect(boundsOf(second)).toMatchObject({ x: 0, y: 0, width: 1280 });
+    expect(second.told.map(({ type }) => type)).toContain('maximized');
+  });
+
+  it('stays in the tray when its window is closed, for those who chose so, and still ends in order', async () => {
+    const shell = await start();
+    await shell.ask('settings.update', { desktop: { tray: true, softwareRendering: false, spellCheck: false } });
+    const told = () => shell.told.map(({ type }) => type);
+    await expect.poll(told).toContain('tray');
+    shell.closeWindow();
+    await expect.poll(told).toContain('hidden');
+    expect(await shell.ask('settings.get', {})).toMatchObject({ ok: true });
+    shell.signal('SIGTERM');
+    expect(await shell.exited).toBe(0);
+    expect(told()).toContain('trayGone');
   });
 
   it('says after a kill that it did not end in order, once, and starts without a model in safe mode', async () => {

@@ -1,6 +1,6 @@
 /** app: start, end, paths, the single-instance lock; and the line to the test that started this process. */
 import { EventEmitter } from 'node:events';
-import { mkdirSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import type { Chromium } from './chromium.ts';
@@ -87,16 +87,19 @@ class DoubleApp extends EventEmitter {
     } catch {
       const holder = Number(readFileSync(lock, 'utf8'));
       if (isAlive(holder)) {
-        writeFileSync(path.join(folder, `second-instance-${process.pid}`), '');
+        const note = path.join(folder, `second-instance-${process.pid}`);
+        writeFileSync(`${note}.new`, JSON.stringify(process.argv));
+        renameSync(`${note}.new`, note);
         return false;
       }
       writeFileSync(lock, String(process.pid));
     }
     process.once('exit', () => rmSync(lock, { force: true }));
     watch(folder, { persistent: false }, () => {
-      for (const note of readdirSync(folder).filter((name) => name.startsWith('second-instance-'))) {
+      for (const note of readdirSync(folder).filter((name) => /^second-instance-\d+$/.test(name))) {
+        const args = JSON.parse(readFileSync(path.join(folder, note), 'utf8')) as string[];
         rmSync(path.join(folder, note), { force: true });
-        this.emit('second-instance', {}, [], folder);
+        this.emit('second-instance', {}, args, folder);
       }
     });
     return true;

@@ -10,6 +10,8 @@ interface WindowOptions {
   readonly show?: boolean;
   readonly width?: number;
   readonly height?: number;
+  readonly x?: number;
+  readonly y?: number;
   readonly webPreferences?: Readonly<Record<string, unknown>>;
 }
 
@@ -34,9 +36,13 @@ export class BrowserWindow extends EventEmitter {
   #targetId = '';
   #visible: boolean;
   #destroyed = false;
+  readonly #bounds: { x: number; y: number; width: number; height: number };
 
   constructor(options: WindowOptions) {
     super();
+    const { x = 0, y = 0, width = 800, height = 600 } = options;
+    this.#bounds = { x, y, width, height };
+    app.tell({ type: 'window', bounds: this.#bounds });
     const preferences = options.webPreferences ?? {};
     for (const [name, value] of Object.entries(required)) {
       if (preferences[name] !== value) throw new Error(`The double only shows pages with ${name}: ${value}.`);
@@ -63,6 +69,19 @@ export class BrowserWindow extends EventEmitter {
   isVisible(): boolean {
     return this.#visible;
   }
+  hide(): void {
+    this.#visible = false;
+    app.tell({ type: 'hidden' });
+  }
+  maximize(): void {
+    app.tell({ type: 'maximized' });
+  }
+  isMaximized(): boolean {
+    return false;
+  }
+  getNormalBounds(): { x: number; y: number; width: number; height: number } {
+    return this.#bounds;
+  }
   isMinimized(): boolean {
     return false;
   }
@@ -72,6 +91,9 @@ export class BrowserWindow extends EventEmitter {
   }
 
   async close(): Promise<void> {
+    let held = false;
+    this.emit('close', { preventDefault: () => (held = true) });
+    if (held) return;
     await this.#attached;
     const gone = new Promise<void>((resolve) => void this.once('closed', resolve));
     await app.chromium.connection.browser.send('Target.closeTarget', { targetId: this.#targetId });

@@ -36,6 +36,25 @@ export const dialog = {
   },
 };
 
+export const screen = {
+  getAllDisplays: () => [{ workArea: { x: 0, y: 0, width: 1920, height: 1080 } }],
+};
+
+const image = { resize: (): unknown => image };
+export const nativeImage = { createFromPath: (): unknown => image };
+
+export class Tray extends EventEmitter {
+  constructor() {
+    super();
+    app.tell({ type: 'tray' });
+  }
+  setToolTip(): void {}
+  setContextMenu(): void {}
+  destroy(): void {
+    app.tell({ type: 'trayGone' });
+  }
+}
+
 /** The machine's sleep, as the test orders it. */
 export const powerMonitor = new EventEmitter();
 
@@ -77,7 +96,7 @@ export const safeStorage = {
 export const nativeTheme = { shouldUseDarkColors: false, themeSource: 'system' };
 
 interface Order {
-  readonly type: 'pickFolder' | 'invokeAs' | 'resume';
+  readonly type: 'pickFolder' | 'invokeAs' | 'resume' | 'closeWindow';
   readonly folder?: string | null;
   readonly id?: number;
   readonly frame?: Frame | null;
@@ -89,6 +108,7 @@ process.on('message', (order: Order) => {
     pickedFolder = order.folder ?? null;
     app.tell({ type: 'willPick', folder: pickedFolder });
   }
+  if (order.type === 'closeWindow') void BrowserWindow.getAllWindows()[0]?.close();
   if (order.type === 'resume') powerMonitor.emit('resume');
   const [window] = BrowserWindow.getAllWindows();
   if (order.type === 'invokeAs' && window !== undefined) {

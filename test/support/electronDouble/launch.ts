@@ -33,6 +33,8 @@ export interface ElectronShell extends Shell {
   signal(name: NodeJS.Signals): void;
   /** As if the machine had slept and woken up. */
   resume(): void;
+  /** As if the user had closed the window by its button. */
+  closeWindow(): void;
 }
 
 function startProcess({ home, args = [], env = {} }: StartOptions) {
@@ -117,6 +119,7 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
     },
     signal: (name) => void child.kill(name),
     resume: () => void child.send({ type: 'resume' }),
+    closeWindow: () => void child.send({ type: 'closeWindow' }),
     async close() {
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 10_000);

@@ -104,8 +104,10 @@ export function isolatedWorld(encode, decode, createPeer, names, preload) {
       announce([key, api]);
     },
   };
+  // Files do not cross between the worlds here: a name stands for where it lies.
+  const webUtils = { getPathForFile: (file) => `/dropped/${file.name}` };
   const require = (name) => {
-    if (name === 'electron') return { contextBridge, ipcRenderer };
+    if (name === 'electron') return { contextBridge, ipcRenderer, webUtils };
     throw new Error(`module not found: ${name}`);
   };
   const module = { exports: {} };

@@ -29,6 +29,7 @@ describe('what the installed program is asked to do', () => {
     [['--home=serve', '--model', 'synthetic:tiny'], { home: 'serve', model: 'synthetic:tiny' }],
     [['/somewhere', '--home', '/x'], { home: '/x' }],
     [['--safe-mode'], { safeMode: true }],
+    [['nemoflash://models/a/b'], { link: 'nemoflash://models/a/b' }],
   ])('opens the window for %j', (args, options) => {
     expect(readStart(args)).toEqual({ kind: 'window', ...options });
   });
