@@ -38,18 +38,13 @@ export interface ElectronShell extends Shell {
 }
 
 function startProcess({ home, args = [], env = {} }: StartOptions) {
-  const commandFirst = args[0]?.startsWith('-') === false;
-  const child = fork(
-    path.join(root, 'out', 'main', 'index.cjs'),
-    [...(commandFirst ? args : ['--home', home, ...args])],
-    {
-      cwd: root,
-      execArgv: ['--import', path.join(import.meta.dirname, 'register.mjs'), '--disable-warning=ExperimentalWarning'],
-      execPath: process.execPath,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    },
-  );
+  const child = fork(path.join(root, 'out', 'main', 'index.cjs'), ['--home', home, ...args], {
+    cwd: root,
+    execArgv: ['--import', path.join(import.meta.dirname, 'register.mjs'), '--disable-warning=ExperimentalWarning'],
+    execPath: process.execPath,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   const told: Told[] = [];
   let log = '';
   child.on('message', (message) => told.push(message as Told));
