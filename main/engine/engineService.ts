@@ -1,6 +1,5 @@
 /** The engine's states and its queue; what one run does is in generation.ts. Knows no shell, no network, no chat. */
 import { totalmem } from 'node:os';
-import path from 'node:path';
 
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
@@ -11,10 +10,11 @@ import type { Addon, NativeModel } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
 import { CheckpointPool } from './checkpointPool.ts';
 import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
+import { describe } from './describe.ts';
 import { toAppError } from './engineError.ts';
 import { cancelledResult, generate } from './generation.ts';
 import { planLoad, weightBytesOf } from './loadPlan.ts';
-import { buildPrompt, checkRoom } from './prompt.ts';
+import { buildPrompt, checkPrompt, checkRoom } from './prompt.ts';
 import { RunQueue } from './runQueue.ts';
 import { SavedStates } from './savedStates.ts';
 import { sequenceLimit, Sequences } from './sequences.ts';
@@ -370,45 +370,6 @@ class NativeEngineService implements EngineService {
     this.#status = status;
     for (const listener of this.#listeners) listener(status);
   }
-}
-
-function checkPrompt(prompt: Prompt, model: LoadedModel): void {
-  if (prompt.tokens.length === 0) {
-    throw new AppError('BAD_ARGUMENT', 'The prompt is empty. Write something first.');
-  }
-  if (!prompt.tokens.every((token) => token >= 0 && token < model.vocab)) {
-    throw new AppError('BAD_ARGUMENT', `The prompt has token ids outside 0 to ${model.vocab - 1}.`);
-  }
-  checkRoom(prompt, model);
-}
-
-/** `synthetic:tiny` and folders by their last part, installed models by their repository's. */
-function nameOf(source: string): string {
-  return source.startsWith('synthetic:') ? source : path.basename(source).replace(/@.*$/, '');
-}
-
-function describe(request: LoadRequest, source: string, { info }: NativeModel, loadNs: number): LoadedModel {
-  return {
-    source: request.source,
-    name: nameOf(request.source),
-    device: info.device,
-    deviceIndex: info.deviceIndex,
-    deviceName: info.deviceName,
-    format: info.format,
-    threads: info.threads,
-    parameters: info.parameters,
-    layers: info.layers,
-    vocab: info.vocab,
-    metaTokens: info.metaTokens,
-    trainedPositions: info.trainedPositions > 0 ? info.trainedPositions : null,
-    contextPositions: info.contextPositions,
-    weightBytes: info.weightBytes,
-    stateBytes: info.stateBytes,
-    kvBytesPerPosition: info.kvBytesPerPosition,
-    weightsFrom: info.weightsFrom,
-    loadNs,
-    synthetic: source.startsWith('synthetic:'),
-  };
 }
 
 export function createEngineService(options: EngineServiceOptions = {}): EngineService {

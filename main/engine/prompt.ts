@@ -165,11 +165,13 @@ export function buildPrompt(
   return builder.finish();
 }
 
+interface Room {
+  readonly contextPositions: number;
+  readonly metaTokens: number;
+}
+
 /** Throws CONTEXT_FULL unless the prompt and at least one token of an answer have room. */
-export function checkRoom(
-  prompt: Prompt,
-  room: { readonly contextPositions: number; readonly metaTokens: number },
-): void {
+export function checkRoom(prompt: Prompt, room: Room): void {
   const { contextPositions, metaTokens } = room;
   const available = contextPositions - metaTokens;
   if (prompt.tokens.length < available) return;
@@ -179,4 +181,15 @@ export function checkRoom(
       `before an answer (${contextPositions} positions, ${metaTokens} of them the model's own). ` +
       'Start a new chat, shorten the text, or load the model with a larger context.',
   );
+}
+
+/** Throws BAD_ARGUMENT for what is no prompt of this model, and CONTEXT_FULL as checkRoom() does. */
+export function checkPrompt(prompt: Prompt, model: Room & { readonly vocab: number }): void {
+  if (prompt.tokens.length === 0) {
+    throw new AppError('BAD_ARGUMENT', 'The prompt is empty. Write something first.');
+  }
+  if (!prompt.tokens.every((token) => token >= 0 && token < model.vocab)) {
+    throw new AppError('BAD_ARGUMENT', `The prompt has token ids outside 0 to ${model.vocab - 1}.`);
+  }
+  checkRoom(prompt, model);
 }

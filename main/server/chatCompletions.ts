@@ -9,7 +9,7 @@ import { sendJson, streamEvents } from './exchange.ts';
 import type { GrammarSpec } from './grammar.ts';
 import { chatSchema, generationOf, parseBody } from './requests.ts';
 import type { ChatRequest } from './requests.ts';
-import { parseToolCalls, toolGrammar, toolInstructions, toolUseOf } from './tools.ts';
+import { parseToolCalls, toolCallsText, toolGrammar, toolInstructions, toolUseOf } from './tools.ts';
 import type { ToolCall, ToolUse } from './tools.ts';
 
 /** Texts of a message; other kinds of content are refused, since this model reads nothing else. */
@@ -29,7 +29,8 @@ export function promptMessages(messages: ChatRequest['messages']): PromptMessage
   return messages.map((message, index) => {
     const content = textOf(message.content, `messages.${index}.content`);
     if (message.role === 'system' || message.role === 'developer') return { role: 'system', content };
-    return { role: message.role === 'assistant' ? 'assistant' : 'user', content };
+    if (message.role !== 'assistant') return { role: 'user', content };
+    return { role: 'assistant', content: content + toolCallsText(message.tool_calls ?? []) };
   });
 }
 

@@ -8,7 +8,7 @@ import { maxSeed, promptFormats, samplingRanges } from '../contract/domain.ts';
 import type { PromptFormat, SamplingOptions } from '../contract/domain.ts';
 import type { GenerateRequest } from '../engine/engineApi.ts';
 import { badRequest } from './apiErrors.ts';
-import { toolChoiceSchema, toolsSchema } from './tools.ts';
+import { toolCallsSchema, toolChoiceSchema, toolsSchema } from './tools.ts';
 
 const penalty = z.number().min(-2).max(2);
 
@@ -35,6 +35,7 @@ const part = z.object({ type: z.string(), text: z.string().optional() });
 const message = z.object({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
   content: z.union([z.string(), z.array(part)]).nullish(),
+  tool_calls: toolCallsSchema.nullish(),
 });
 
 /** `json_schema` is accepted wrapped, as OpenAI documents it, and bare, as some servers taught clients to send it. */

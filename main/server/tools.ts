@@ -25,6 +25,9 @@ export const toolChoiceSchema = z.union([
   z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
 ]);
 
+/** Calls of an earlier turn, as the client gives them back. */
+export const toolCallsSchema = z.array(z.object({ function: z.object({ name: z.string(), arguments: z.string() }) }));
+
 type Tool = z.output<typeof toolsSchema>[number];
 
 /** How tools take part in one request; null: they do not. */
@@ -90,6 +93,16 @@ export function toolInstructions({ tools, required }: ToolUse): PromptMessage {
     ? `Answer with one call as JSON and nothing else: ${form}`
     : `To call one, write ${begin}${form}${end}. Otherwise answer in plain text.`;
   return { role: 'system', content: `You can call these functions:\n${list.join('\n')}\n${how}` };
+}
+
+/** How the model said these calls, or would have: so that it knows what the answers that follow are answers to. */
+export function toolCallsText(calls: z.output<typeof toolCallsSchema>): string {
+  return calls
+    .map(
+      ({ function: { name, arguments: given } }) =>
+        `${begin}{"name": ${JSON.stringify(name)}, "arguments": ${given}}${end}`,
+    )
+    .join('');
 }
 
 /** The text beside the calls, and the calls. Text cut in the middle of a call stays text. */

@@ -65,8 +65,9 @@ describe('the AI SDK', () => {
     expect(answer.steps).toHaveLength(2);
     expect(answer.steps[0]?.toolCalls[0]).toMatchObject({ toolName: 'find_city' });
     expect(typeof asked[0]?.big).toBe('boolean');
-    const roles = engine.prompts[1]?.map(({ role }) => role);
-    expect(roles).toEqual(['system', 'user', 'assistant', 'user']);
+    const second = engine.prompts[1] ?? [];
+    expect(second.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'user']);
+    expect(second[2]?.content).toMatch(/^<tool_call>\{"name": "find_city", "arguments": \{.*\}\}<\/tool_call>$/s);
   });
 
   it('streams a tool call', async () => {
