@@ -138,6 +138,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const engine = createEngineService({
     resolve: async (source) => models.resolve(source),
     cacheFolder: home.cacheFolder,
+    statesFolder: home.statesFolder,
     log,
     onGenerated: (result, engineNowNs) => metrics.onGenerated(result, engineNowNs),
   });

@@ -19,8 +19,8 @@ export class CheckpointPool {
   readonly #maxBytes: number;
   readonly #disk: Pick<SavedStates, 'find' | 'keep'> | null;
   readonly #onProblem: (why: string) => void;
-  /** Writes under way. */
-  readonly #writes = new Set<Promise<void>>();
+  /** Writes under way, and of which tokens. */
+  readonly #writes = new Map<Promise<void>, Int32Array>();
   // In order of use, oldest first.
   #entries: PoolEntry[] = [];
 
@@ -45,14 +45,8 @@ export class CheckpointPool {
 
   /** Takes the checkpoint over. An older one at the same place gives way. */
   add(tokens: Int32Array, checkpoint: NativeCheckpoint): void {
-    const same = this.#entries.find((entry) => isSame(entry.tokens, tokens));
-    if (same !== undefined) this.#drop(same);
-    this.#entries.push({ tokens, checkpoint });
-    while (this.bytes > this.#maxBytes) {
-      const oldest = this.#entries[0];
-      if (oldest === undefined) break;
-      this.#evict(oldest);
-    }
+    this.#put({ tokens, checkpoint });
+    this.#makeRoom(null);
   }
 
   /**
@@ -66,8 +60,13 @@ export class CheckpointPool {
     if (this.#disk === null) return { restored: 0, why: null };
     const inMemory = this.#entries.filter((entry) => isPrefix(entry.tokens, tokens));
     const beyond = Math.max(reached, ...inMemory.map((entry) => entry.tokens.length));
+    // What is still on its way there counts as there.
+    await Promise.all([...this.#writes].filter(([, of]) => isPrefix(of, tokens)).map(([write]) => write));
     const { found, why } = await this.#disk.find(tokens, beyond);
-    if (found !== null) this.add(found.tokens, found.checkpoint);
+    if (found !== null) {
+      this.#put(found);
+      this.#makeRoom(found);
+    }
     return { restored: found?.tokens.length ?? 0, why };
   }
 
@@ -75,7 +74,7 @@ export class CheckpointPool {
   async flush(): Promise<void> {
     const ends = this.#entries.filter((entry) => this.#isEnd(entry)).toReversed();
     for (const entry of ends.slice(0, maxFlushed)) await this.#keep(entry);
-    await Promise.all(this.#writes);
+    await Promise.all(this.#writes.keys());
   }
 
   /** The checkpoint furthest into these tokens, or null. Counts as a use. */
@@ -97,6 +96,21 @@ export class CheckpointPool {
 
   clear(): void {
     for (const entry of [...this.#entries]) this.#drop(entry);
+  }
+
+  #put(entry: PoolEntry): void {
+    const same = this.#entries.find((other) => isSame(other.tokens, entry.tokens));
+    if (same !== undefined) this.#drop(same);
+    this.#entries.push(entry);
+  }
+
+  /** `spared` stays for now, however large it is: it is about to be used. */
+  #makeRoom(spared: PoolEntry | null): void {
+    while (this.bytes > this.#maxBytes) {
+      const oldest = this.#entries.find((entry) => entry !== spared);
+      if (oldest === undefined) break;
+      this.#evict(oldest);
+    }
   }
 
   /** Whether nothing in memory goes on from here. */
@@ -124,7 +138,7 @@ export class CheckpointPool {
       entry.checkpoint.dispose();
       this.#writes.delete(write);
     });
-    this.#writes.add(write);
+    this.#writes.set(write, entry.tokens);
   }
 
   #drop(entry: PoolEntry): void {

@@ -24,6 +24,8 @@ export interface Prompt {
   /** Counts of tokens after which a checkpoint is worth keeping: message boundaries, ascending, the last one before the
    * assistant header so that it survives an edit of what follows. */
   readonly boundaries: readonly number[];
+  /** It will go on or be changed before it is answered: its own end is worth no checkpoint, the way back is. */
+  readonly isDraft?: boolean;
 }
 
 export interface TokenLogprob {

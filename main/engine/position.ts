@@ -20,13 +20,14 @@ export interface Route {
 const maxBoundariesKept = 3;
 const minTokensApart = 32;
 
-/** Boundaries of the unread part that are worth a checkpoint, the prompt's end always among them. */
+/** Boundaries of the unread part that are worth a checkpoint, the prompt's end among them unless it is a draft's. */
 function boundariesToSave(prompt: Prompt, reused: number): readonly number[] {
-  const kept = [prompt.tokens.length];
+  const kept = prompt.isDraft ? [] : [prompt.tokens.length];
   for (const boundary of prompt.boundaries.toReversed()) {
     if (kept.length > maxBoundariesKept || boundary <= reused) break;
-    const isFarEnough = (kept[0] ?? 0) - boundary >= minTokensApart || kept.length === 1;
-    if (boundary < (kept[0] ?? 0) && isFarEnough) kept.unshift(boundary);
+    const next = kept[0] ?? prompt.tokens.length;
+    const isFarEnough = next - boundary >= minTokensApart || kept.length <= 1;
+    if (boundary < next && isFarEnough) kept.unshift(boundary);
   }
   return kept.filter((count) => count > reused).map((count) => count - reused);
 }

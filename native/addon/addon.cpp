@@ -1,14 +1,12 @@
 // What require() of the .node gives. The types are in main/engine/addon.ts.
 #include <napi.h>
 
-#include <functional>
-#include <utility>
-
 #include "bench_job.h"
 #include "convert.h"
 #include "environment.h"
 #include "errors.h"
 #include "generation.h"
+#include "inquiry.h"
 #include "model_object.h"
 #include "nf/bench.h"
 #include "session_object.h"
@@ -16,31 +14,6 @@
 
 namespace nf::addon {
 namespace {
-
-/// On a libuv worker and not on the engine thread: drivers may take their time, and so may a generation.
-template <class Result>
-class Inquiry : public Napi::AsyncWorker {
- public:
-  Inquiry(Napi::Env env, std::function<Result()> ask)
-      : AsyncWorker(env), ask_(std::move(ask)), deferred_(Napi::Promise::Deferred::New(env)) {}
-
-  static Napi::Value start(Napi::Env env, std::function<Result()> ask) {
-    auto* worker = new Inquiry(env, std::move(ask));  // deletes itself, as AsyncWorker does
-    const Napi::Promise promise = worker->deferred_.Promise();
-    worker->Queue();
-    return promise;
-  }
-
- protected:
-  void Execute() override { answer_ = ask_(); }
-  void OnOK() override { deferred_.Resolve(to_js(Env(), answer_)); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  std::function<Result()> ask_;
-  Napi::Promise::Deferred deferred_;
-  Result answer_{};
-};
 
 Napi::Value devices(const Napi::CallbackInfo& info) { return Inquiry<DeviceReport>::start(info.Env(), list_devices); }
 

@@ -39,6 +39,7 @@ LoadOptions load_options(const Fields&);
 Sampling sampling(const Fields&);
 
 inline Napi::Value to_js(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+inline Napi::Value to_js(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
 Napi::Object to_js(Napi::Env, const DeviceReport&);
 Napi::Object to_js(Napi::Env, const ModelInfo&);
 Napi::Array to_js(Napi::Env, const std::vector<StageInfo>&);

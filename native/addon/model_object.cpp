@@ -1,12 +1,15 @@
 #include "model_object.h"
 
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "convert.h"
 #include "environment.h"
 #include "errors.h"
+#include "inquiry.h"
 #include "nf/bench.h"
 #include "session_object.h"
 #include "stop_flag_object.h"
@@ -86,6 +89,29 @@ class BandwidthJob : public Job {
   double bytes_per_second_ = 0;
 };
 
+struct FoundCheckpoint {
+  Checkpoint checkpoint;
+  std::string why;
+};
+
+Napi::Value to_js(Napi::Env env, FoundCheckpoint& found) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("checkpoint", found.checkpoint ? Environment::of(env).checkpoint_class.New(
+                                               {Napi::External<Checkpoint>::New(env, &found.checkpoint)})
+                                         : env.Null());
+  out.Set("why", found.why);
+  return out;
+}
+
+std::filesystem::path path_of(const Napi::Value& value) {
+  if (!value.IsString()) throw EngineError(ErrorCode::bad_argument, "file: expected a path.");
+  const std::string text = value.As<Napi::String>();
+  return std::filesystem::path(std::u8string(text.begin(), text.end()));
+}
+
+/// Nobody stops these: they take as long as the disk does.
+const StopFlag never{false};
+
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -94,6 +120,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                          InstanceAccessor<&ModelObject::info>("info"),
                          InstanceMethod<&ModelObject::stages>("stages"),
                          InstanceMethod<&ModelObject::read_bandwidth>("readBandwidth"),
+                         InstanceMethod<&ModelObject::write_checkpoint>("writeCheckpoint"),
+                         InstanceMethod<&ModelObject::read_checkpoint>("readCheckpoint"),
                          InstanceMethod<&ModelObject::create_session>("createSession"),
                          InstanceMethod<&ModelObject::dispose>("dispose"),
                      });
@@ -157,6 +185,32 @@ Napi::Value ModelObject::read_bandwidth(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     return Environment::of(env).submit(env, std::make_shared<BandwidthJob>(model()), env.Undefined());
+  });
+}
+
+Napi::Value ModelObject::write_checkpoint(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    return Inquiry<std::string>::start(
+        env, [model = model(), checkpoint = CheckpointObject::of(env, info[0]), file = path_of(info[1])] {
+          return nf::write_checkpoint(*model, checkpoint, file, never);
+        });
+  });
+}
+
+Napi::Value ModelObject::read_checkpoint(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+      throw EngineError(ErrorCode::bad_argument, "tokens: expected an Int32Array.");
+    }
+    const auto array = info[1].As<Napi::Int32Array>();
+    std::vector<Token> tokens(array.Data(), array.Data() + array.ElementLength());
+    return Inquiry<FoundCheckpoint>::start(env, [model = model(), file = path_of(info[0]), tokens = std::move(tokens)] {
+      FoundCheckpoint found;
+      found.checkpoint = nf::read_checkpoint(*model, file, tokens, never, found.why);
+      return found;
+    });
   });
 }
 

@@ -28,6 +28,10 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value stages(const Napi::CallbackInfo& info);
   Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
+  /// writeCheckpoint(checkpoint, file) -> Promise<string>
+  Napi::Value write_checkpoint(const Napi::CallbackInfo& info);
+  /// readCheckpoint(file, tokens) -> Promise<{ checkpoint, why }>
+  Napi::Value read_checkpoint(const Napi::CallbackInfo& info);
   Napi::Value create_session(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 

@@ -136,6 +136,7 @@ ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::strin
     plan.cached =
         WeightCache::open(weight_cache_file(options.cache_dir, options.format), cache_key(plan, options.format), stop,
                           progress_of(options, LoadPhase::reading), notice);
+    if (!notice.empty()) notice += "; it is made anew";
   }
   const std::size_t n = plan.config.head_row_norm ? static_cast<std::size_t>(plan.head.n_out) : 0;
   const std::byte* kept = plan.cached ? plan.cached->find(head_scale_name, n * sizeof(float)) : nullptr;
@@ -206,7 +207,7 @@ std::shared_ptr<const Model> Model::load(const LoadOptions& options, const StopF
     if (options.device == Device::cpu && !loaded.info.from_cache && is_cacheable(options, loaded.plan)) {
       const std::string problem = keep(loaded, stop);
       loaded.info.is_cached = problem.empty();
-      if (!problem.empty()) notice = problem;
+      if (!problem.empty()) notice = problem + "; the next start converts the weights again";
     }
     loaded.info.cache_notice = std::move(notice);
     return model;

@@ -186,7 +186,8 @@ CacheTable parse_weight_cache(std::span<const std::byte> bytes, const std::strin
 
 WeightCache::WeightCache(const std::filesystem::path& path, const CacheKey& key)
     : name_(utf8_of_path(path)), file_(path), table_(parse_weight_cache(file_.bytes(), name_)) {
-  if (table_.layout != key.layout || table_.format != key.format) fail(name_, "is of another version of this program");
+  if (table_.layout != key.layout || table_.format != key.format)
+    fail(name_, "was made with another format or by another version of this program");
   if (table_.source != key.source) fail(name_, "the model's files have changed since");
 }
 
@@ -225,7 +226,7 @@ std::shared_ptr<const WeightCache> WeightCache::open(const std::filesystem::path
     return cache;
   } catch (const EngineError& problem) {
     if (problem.code() != ErrorCode::bad_model) throw;
-    why = std::string(problem.what()) + "; it is made anew";
+    why = problem.what();
     return nullptr;
   }
 }
@@ -244,8 +245,7 @@ std::filesystem::path weight_cache_file(const std::filesystem::path& dir, Weight
 std::string write_weight_cache(const std::filesystem::path& path, const CacheKey& key,
                                const std::vector<CacheSection>& sections, const StopFlag& stop,
                                const CacheProgress& progress) {
-  const std::string intro =
-      utf8_of_path(path) + " could not be written, so the next start converts the weights again: ";
+  const std::string intro = utf8_of_path(path) + " could not be written: ";
   try {
     std::filesystem::create_directories(path.parent_path());
     std::uint64_t needed = reserve_bytes;

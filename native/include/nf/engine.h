@@ -198,6 +198,14 @@ class Checkpoint {
   std::shared_ptr<const Impl> impl_;
 };
 
+/// Writes a checkpoint to a file that appears whole or not at all. Returns why it could not (full disk, read-only), or
+/// an empty string. Any thread. Throws bad_argument for a checkpoint of another model or of the start, cancelled.
+std::string write_checkpoint(const Model&, const Checkpoint&, const std::filesystem::path&, const StopFlag&);
+/// The checkpoint that such a file holds for these tokens. An empty one when there is no file, or when model, format,
+/// arithmetic, layout, tokens or any bit differs: `why` then says it in a sentence. Any thread. Throws cancelled.
+Checkpoint read_checkpoint(const Model&, const std::filesystem::path&, std::span<const Token> tokens, const StopFlag&,
+                           std::string& why);
+
 /// Watches a prefill, for tests, `nemoflash logits` and quality measurements. Called on the thread that prefills.
 class Observer {
  public:
