@@ -460,6 +460,11 @@ export interface AppInfo {
   readonly loadsModel: boolean;
 }
 
+export const languages = ['en', 'de'] as const;
+export type Language = (typeof languages)[number];
+export const languageChoices = ['system', ...languages] as const;
+export type LanguageChoice = (typeof languageChoices)[number];
+
 /** Sampling options under a name. */
 export interface SamplingPreset {
   /** Unique among the user's presets. */
@@ -533,6 +538,8 @@ export type OpenRequest =
 
 export interface Settings {
   readonly theme: Theme;
+  /** Of the page. system: the first of the system's languages that there is, else English. */
+  readonly language: LanguageChoice;
   readonly modelId: string | null;
   readonly device: DeviceKind | 'auto';
   readonly format: WeightFormat | 'auto';
@@ -541,6 +548,8 @@ export interface Settings {
   readonly sampling: SamplingOptions;
   readonly systemPrompt: string;
   readonly presets: readonly SamplingPreset[];
+  /** The message being typed is read meanwhile, so that the answer begins at once. Off on battery. */
+  readonly prefillWhileTyping: boolean;
   /** Alternatives remembered for each token of an answer, for the token inspector; 0: none. */
   readonly logprobs: number;
   readonly railOpen: boolean;
@@ -554,6 +563,7 @@ export interface Settings {
 
 export const defaultSettings: Settings = {
   theme: 'system',
+  language: 'system',
   modelId: null,
   device: 'auto',
   format: 'auto',
@@ -562,6 +572,7 @@ export const defaultSettings: Settings = {
   sampling: defaultSampling,
   systemPrompt: '',
   presets: [],
+  prefillWhileTyping: false,
   logprobs: 0,
   railOpen: true,
   drawerOpen: false,

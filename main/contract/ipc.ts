@@ -10,6 +10,7 @@ import {
   contextRange,
   deviceKinds,
   keepTurnsRange,
+  languageChoices,
   keptFormats,
   logprobsRange,
   maxMessageChars,
@@ -113,6 +114,7 @@ export const presetSchema = z.strictObject({
 export const settingsPatchSchema = z
   .strictObject({
     theme: z.enum(themes),
+    language: z.enum(languageChoices),
     modelId: id.nullable(),
     device: z.enum([...deviceKinds, 'auto']),
     format: z.enum([...weightFormats, 'auto']),
@@ -124,6 +126,7 @@ export const settingsPatchSchema = z
       .array(presetSchema)
       .max(maxPresets)
       .refine((presets) => new Set(presets.map(({ name }) => name)).size === presets.length, 'names must differ'),
+    prefillWhileTyping: z.boolean(),
     logprobs: wholeInRange(logprobsRange),
     railOpen: z.boolean(),
     drawerOpen: z.boolean(),
@@ -249,6 +252,11 @@ export const routes = {
   // An edit is a send under the edited message's parent; nothing is overwritten.
   'chat.send': route<{ readonly generationId: string; readonly user: Message; readonly answer: Message }>()(
     z.strictObject({ chatId: id, parentId: id.nullable(), content: z.string().min(1).max(maxMessageChars) }),
+  ),
+  // Reads what is being typed, as far as it is certain, so that the answer to it begins at once. Never stored. Ends
+  // when it has been read, or when something else needs the engine; `readTokens`: of conversation and draft.
+  'chat.prepare': route<{ readonly readTokens: number }>()(
+    z.strictObject({ chatId: id, parentId: id.nullable(), content: z.string().max(maxMessageChars) }),
   ),
   // A new sibling of an answer.
   'chat.regenerate': route<{ readonly generationId: string; readonly answer: Message }>()(

@@ -110,6 +110,7 @@ export function createHandlers({
     'chats.search': (input) => chats.search(input),
 
     'chat.send': (input) => chats.send(input),
+    'chat.prepare': (input) => chats.prepare(input),
     'chat.regenerate': (input) => chats.regenerate(input),
     'chat.continue': (input) => chats.continue(input),
     'chat.branch': (input) => chats.branch(input),
