@@ -1,8 +1,15 @@
 /** Numbers for people: units always beside the figure, narrow no-break spaces between thousands. */
+import { language } from './language.ts';
 
 const thin = '\u202f';
 /** No-break space between figure and unit, so that a line never ends between them. */
 const gap = '\u00a0';
+
+/** With the decimal mark of the language. */
+const fixed = (value: number, digits: number): string => {
+  const text = value.toFixed(digits);
+  return language === 'de' ? text.replace('.', ',') : text;
+};
 
 export interface Figure {
   readonly value: string;
@@ -23,13 +30,13 @@ function short(value: number): string {
   const size = Math.abs(value);
   if (size >= 100) return count(value);
   const digits = size >= 10 ? 1 : 2;
-  return value.toFixed(digits).replace(/\.?0+$/, '');
+  return fixed(value, digits).replace(/[.,]?0+$/, '');
 }
 
 /** Same width for neighbours in size, so that a running figure does not jump: 3.10, 42.0, 312. */
 function steady(value: number): string {
   if (value >= 100) return count(value);
-  return value.toFixed(value >= 10 ? 1 : 2);
+  return fixed(value, value >= 10 ? 1 : 2);
 }
 
 export function duration(ns: number): Figure {
@@ -59,7 +66,7 @@ export function bytes(size: number): Figure {
     value /= 1000;
     index += 1;
   }
-  const text = index === 0 || value >= 100 ? count(value) : value.toFixed(1);
+  const text = index === 0 || value >= 100 ? count(value) : fixed(value, 1);
   return { value: text, unit: units[index] ?? 'B' };
 }
 
@@ -68,7 +75,7 @@ export const bytesText = (size: number): string => figureText(bytes(size));
 /** Tokens per second; above ten thousand in thousands. */
 export function rate(perSecond: number): Figure {
   if (perSecond >= 9999.5) return { value: `${short(perSecond / 1000)}k`, unit: 'tok/s' };
-  return { value: perSecond >= 10 ? count(perSecond) : perSecond.toFixed(1), unit: 'tok/s' };
+  return { value: perSecond >= 10 ? count(perSecond) : fixed(perSecond, 1), unit: 'tok/s' };
 }
 
 export const rateText = (perSecond: number): string => figureText(rate(perSecond));
@@ -83,6 +90,12 @@ export const bandwidthText = (bytesPerSecond: number): string => `${bytesText(by
 
 export const percent = (share: number): string => `${Math.round(100 * share)}${gap}%`;
 
+/** Of a natural log-probability: 97.3 %, 0.04 %. */
+export function probability(logprob: number): string {
+  const share = 100 * Math.exp(logprob);
+  return `${share >= 99.95 ? '100' : fixed(share, share >= 1 ? 1 : 2)}${gap}%`;
+}
+
 /** Two figures of one kind in one unit: "3.10 / 3.60 ms". */
 export function durationPair(firstNs: number, secondNs: number): string {
   const first = duration(firstNs);
@@ -95,7 +108,11 @@ export function durationPair(firstNs: number, secondNs: number): string {
 export const plain = (value: number): string => String(Number(value.toFixed(6)));
 
 export function dateText(at: number): string {
-  return new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+  return new Date(at).toLocaleDateString(language === 'en' ? undefined : language, {
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+  });
 }
 
 /** Day and time, as short as the reader's language has it. */

@@ -13,9 +13,11 @@ import './views/latency/latency.css';
 import './views/api/api.css';
 import './views/markdown/prose.css';
 
+import { language } from './language.ts';
 import { start } from './state/start.ts';
 import { App } from './views/App.tsx';
 
+document.documentElement.lang = language;
 start();
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');

@@ -1,6 +1,8 @@
-/** Every word the page shows. English; another language is another object of this shape. */
-import type { LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
+/** Every word the page shows, in English here; another language is another object of this shape. */
+import type { Language, LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
+import { german } from './german.ts';
+import { language } from './language.ts';
 import { latencyStrings } from './latencyStrings.ts';
 
 const formatNames: Readonly<Record<WeightFormat, string>> = {
@@ -46,7 +48,7 @@ const samplingNames: Readonly<Record<SamplingNumber, { readonly label: string; r
 
 const tokenCount = (n: number): string => (n === 1 ? '1 token' : `${count(n)} tokens`);
 
-export const strings = {
+export const english = {
   app: { name: 'Nemoflash', tagline: 'Private, offline, fast' },
 
   common: {
@@ -179,6 +181,23 @@ export const strings = {
     meter: (used: number, total: number) => `${count(used)} of ${count(total)} tokens used`,
     reserve: (tokens: number) => `${count(tokens)} kept free for the answer`,
     tight: 'The longest answer no longer fits. It would be cut by the context.',
+    title: (share: string, total: number) => `${share} of ${count(total)} tokens`,
+    conversation: 'Conversation',
+    memory: 'The model’s own memory tokens',
+    answer: 'Kept free for the answer',
+    free: 'Free',
+    policy: 'When the context is full',
+    kinds: { stop: 'Stop', roll: 'Leave out', summarise: 'Summarise' },
+    kindHelp: {
+      stop: 'Nothing more is answered until you decide. No turn is ever left out.',
+      roll: 'The system prompt and the newest turns stay; older ones are left out. A line shows where.',
+      summarise: 'As “Leave out”, and the model’s own summary stands in for the older turns.',
+    },
+    leaveOut: 'Leave out older turns',
+    keep: 'Turns kept in full',
+    keepHelp: 'Fewer are kept where so many do not fit.',
+    cut: (messages: number) => `The model no longer sees the ${count(messages)} messages above`,
+    summary: 'It has this summary instead',
   },
 
   chat: {
@@ -198,6 +217,7 @@ export const strings = {
     raw: 'Show raw text',
     rendered: 'Show formatted text',
     inspect: 'Show latency',
+    tokens: 'Show tokens',
     previousVersion: 'Previous version',
     nextVersion: 'Next version',
     version: (index: number, total: number) => `${index}/${total}`,
@@ -218,6 +238,18 @@ export const strings = {
     interrupted: 'Interrupted: the app ended while it was answering. The text so far is kept.',
     empty: 'The model ended the answer without a word.',
     failed: 'The answer failed.',
+    readAgain: (reason: string) => `The saved state of this chat was not used, so it was read again: ${reason}.`,
+  },
+
+  inspector: {
+    tokens: 'Tokens of the answer',
+    token: (text: string, share: string) => `${text}, ${share}`,
+    place: (n: number) => `token ${count(n)}`,
+    alternatives: 'What else could have come',
+    goOn: 'Go on with',
+    help: 'Choose one to go on from there as a new version. Probabilities are the model’s own, before temperature.',
+    off: 'No probabilities were remembered. Set “Alternatives per token” in the sampling panel, then answer again.',
+    nothingHere: 'This answer was made before probabilities were remembered. Answer again to see them.',
   },
 
   composer: {
@@ -245,6 +277,7 @@ export const strings = {
     itl: 'ITL',
     tokens: tokenCount,
     reused: (reused: number, prompt: number) => `reused ${count(reused)} of ${count(prompt)}`,
+    restored: (tokens: number) => `${count(tokens)} from disk`,
     open: 'Open the latency dashboard on this answer',
   },
 
@@ -354,9 +387,19 @@ export const strings = {
       repetition: 'Repetition',
       length: 'Length and stop',
       reproducibility: 'Reproducibility',
+      inspector: 'Token inspector',
     },
     presetsLabel: 'Presets',
     presets: { default: 'Default', exact: 'Exact', steady: 'Steady', free: 'Free' },
+    ownPresets: 'Your presets',
+    savePreset: 'Save as preset',
+    updatePreset: 'Replace by these settings',
+    presetName: 'Name of the preset',
+    presetActions: (name: string) => `Actions for the preset “${name}”`,
+    logprobs: 'Alternatives per token',
+    logprobsHelp: 'Remembers how likely each token was and what else could have come, in every chat; 0 is off.',
+    effectiveForm: 'Form',
+    curlHelp: 'Start the local API with “nemoflash serve” first, and put its key into NEMOFLASH_API_KEY.',
     systemPrompt: 'System prompt',
     systemPromptHelp: 'Stands before the conversation and steers the whole of it.',
     seed: 'Seed',
@@ -387,6 +430,8 @@ export const strings = {
   settings: {
     title: 'Settings',
     appearance: 'Appearance',
+    language: 'Language',
+    languages: { system: 'System', en: 'English', de: 'Deutsch' },
     theme: 'Theme',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
     engine: 'Engine',
@@ -398,6 +443,8 @@ export const strings = {
     contextHelp: 'Tokens a conversation may fill. More needs more memory. Applies at the next load.',
     chats: 'New chats',
     systemPrompt: 'System prompt for new chats',
+    readAlong: 'Read while I type',
+    readAlongHelp: 'The answer begins sooner after Enter; the computer works while you type. Off on battery.',
     storage: 'Storage',
     home: 'Everything is kept in',
     modelsFolder: 'Models are kept in',
@@ -428,6 +475,8 @@ export const strings = {
       regenerate: 'Answer again',
       editLast: 'Edit the last question',
       copyLast: 'Copy the last answer',
+      rawLast: 'Raw text of the last answer',
+      tokensLast: 'Tokens of the last answer',
       toggleRail: 'Show or hide chats',
       toggleDrawer: 'Show or hide the panel',
       nextChat: 'Next chat',
@@ -452,4 +501,18 @@ export const strings = {
     reload: 'Reload',
     details: 'Details',
   },
-} as const;
+};
+
+/** Any text in the place of a text, the same shape elsewhere. */
+type Translated<T> = T extends string
+  ? string
+  : T extends (...values: infer Values) => string
+    ? (...values: Values) => string
+    : { readonly [K in keyof T]: Translated<T[K]> };
+
+/** What every language has to say. */
+export type Strings = Translated<typeof english>;
+
+const inLanguage: Readonly<Record<Language, Strings>> = { en: english, de: german };
+
+export const strings: Strings = inLanguage[language];

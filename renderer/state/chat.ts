@@ -1,7 +1,7 @@
 /** The open chat and the answers being generated. Actions talk to main; what they change is in chatReducers. */
 import { create } from 'zustand';
 
-import type { Message, SamplingOptions } from '../../main/contract/domain.ts';
+import type { ContextPolicy, Message, SamplingOptions } from '../../main/contract/domain.ts';
 import { request } from '../bridge.ts';
 import {
   initialChat,
@@ -110,6 +110,18 @@ export async function continueAnswer(messageId: string): Promise<void> {
   await begin('chat.continue', messageId);
 }
 
+/** The answer up to a token, another token in its place, and on from there: a new version beside the old one. */
+export async function branchAt(messageId: string, tokenIndex: number, token: number): Promise<void> {
+  const { open } = useChat.getState();
+  if (open === null) return;
+  try {
+    const started = await request('chat.branch', { chatId: open.id, messageId, tokenIndex, token });
+    useChat.setState((state) => reduceStarted(state, started));
+  } catch (thrown) {
+    fail(thrown);
+  }
+}
+
 async function begin(route: 'chat.regenerate' | 'chat.continue', messageId: string): Promise<void> {
   const { open } = useChat.getState();
   if (open === null) return;
@@ -177,6 +189,14 @@ export function setSystemPrompt(systemPrompt: string): void {
   if (open === null) return;
   useChat.setState((state) => reduceHead(state, { systemPrompt }));
   saveSystemPrompt(open.id, systemPrompt);
+}
+
+/** Takes effect with the next message. */
+export async function setContextPolicy(context: ContextPolicy): Promise<void> {
+  const { open } = useChat.getState();
+  if (open === null) return;
+  useChat.setState((state) => reduceHead(state, { context }));
+  await request('chats.update', { chatId: open.id, context }).catch(fail);
 }
 
 /** What the reader sees of a message right now, exactly. */

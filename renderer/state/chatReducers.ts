@@ -1,5 +1,5 @@
 /** What happens to the chat state, as pure functions. Frames of a run that has ended are dropped by its id. */
-import type { Chat, Message, SamplingOptions } from '../../main/contract/domain.ts';
+import type { Chat, ContextCut, ContextPolicy, Message, SamplingOptions } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
 import type { Events } from '../../main/contract/ipc.ts';
 import { growBlocks, noBlocks, splitBlocks } from './blocks.ts';
@@ -12,6 +12,7 @@ export interface OpenChat {
   readonly title: string;
   readonly systemPrompt: string;
   readonly sampling: SamplingOptions;
+  readonly context: ContextPolicy;
   readonly draft: string;
   readonly tree: MessageTree;
   readonly leafId: string | null;
@@ -69,8 +70,8 @@ function withTree(open: OpenChat, tree: MessageTree, leafId: string | null): Ope
 export function reduceOpened(state: ChatState, chat: Chat): ChatState {
   const tree = buildTree(chat.messages);
   const leafId = chat.leafId !== null && tree.byId[chat.leafId] !== undefined ? chat.leafId : newestLeaf(tree);
-  const { id, title, systemPrompt, sampling, draft } = chat;
-  const open = { id, title, systemPrompt, sampling, draft, tree, leafId, path: pathTo(tree, leafId) };
+  const { id, title, systemPrompt, sampling, context, draft } = chat;
+  const open = { id, title, systemPrompt, sampling, context, draft, tree, leafId, path: pathTo(tree, leafId) };
   return { ...state, open, failure: null };
 }
 
@@ -183,10 +184,25 @@ export function reduceSampling(state: ChatState, change: Partial<SamplingOptions
 
 export function reduceHead(
   state: ChatState,
-  change: Partial<Pick<OpenChat, 'title' | 'draft' | 'systemPrompt'>>,
+  change: Partial<Pick<OpenChat, 'title' | 'draft' | 'systemPrompt' | 'context'>>,
 ): ChatState {
   if (state.open === null) return state;
   return { ...state, open: { ...state.open, ...change } };
+}
+
+/** By path, so that the rows of a frame share one walk. A path is made anew whenever a message of the chat changes. */
+const cuts = new WeakMap<readonly string[], ContextCut | null>();
+
+/** The cut of the newest answer on display that has one. */
+export function selectCut({ open }: ChatState): ContextCut | null {
+  if (open === null) return null;
+  let cut = cuts.get(open.path);
+  if (cut === undefined) {
+    const id = open.path.findLast((candidate) => open.tree.byId[candidate]?.cut !== undefined);
+    cut = (id === undefined ? undefined : open.tree.byId[id]?.cut) ?? null;
+    cuts.set(open.path, cut);
+  }
+  return cut;
 }
 
 /** The run of a message, if it is being generated. */

@@ -6,6 +6,7 @@ import type { AppInfo, Settings } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
 import type { Request } from '../../main/contract/ipc.ts';
 import { request } from '../bridge.ts';
+import { rememberLanguage } from '../language.ts';
 import { errorInfo } from './errors.ts';
 
 export interface SettingsState {
@@ -22,12 +23,17 @@ export const useSettings = create<SettingsState>()(() => ({
   error: null,
 }));
 
-export const setSettings = (settings: Settings): void => useSettings.setState({ settings, loaded: true });
+export function setSettings(settings: Settings): void {
+  useSettings.setState({ settings, loaded: true });
+  // Every word is drawn anew; what was typed is saved when the page goes.
+  if (rememberLanguage(settings.language)) location.reload();
+}
 
 export async function loadSettings(): Promise<void> {
   try {
     const [settings, info] = await Promise.all([request('settings.get', {}), request('app.info', {})]);
-    useSettings.setState({ settings, info, loaded: true });
+    useSettings.setState({ info });
+    setSettings(settings);
   } catch (thrown) {
     useSettings.setState({ error: errorInfo(thrown) });
   }

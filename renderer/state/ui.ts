@@ -21,6 +21,8 @@ export interface UiState {
   readonly editingId: string | null;
   /** Messages shown as raw text. */
   readonly rawIds: readonly string[];
+  /** Answer shown as its tokens. */
+  readonly tokensId: string | null;
   /** Message to scroll to, once. */
   readonly revealId: string | null;
   /** Narrow windows only, where rail and drawer lie over the page. */
@@ -39,6 +41,7 @@ export const useUi = create<UiState>()(() => ({
   askedRepo: null,
   editingId: null,
   rawIds: [],
+  tokensId: null,
   revealId: null,
   overlay: null,
   focusRequests: 0,
@@ -58,6 +61,8 @@ export const inspect = (inspectedId: string | null): void =>
   useUi.setState({ inspectedId, page: 'dashboard', latencyTab: 'live', overlay: null });
 export const focusComposer = (): void =>
   useUi.setState((state) => ({ page: 'chat', overlay: null, focusRequests: state.focusRequests + 1 }));
+export const toggleTokens = (id: string): void =>
+  useUi.setState(({ tokensId }) => ({ tokensId: tokensId === id ? null : id }));
 export const toggleRaw = (id: string): void =>
   useUi.setState(({ rawIds }) => ({
     rawIds: rawIds.includes(id) ? rawIds.filter((raw) => raw !== id) : [...rawIds, id],

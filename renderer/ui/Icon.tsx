@@ -15,6 +15,7 @@ const paths = {
   send: 'M8 13V3.5M4 7l4-4 4 4',
   stop: 'M4.5 4.5h7v7h-7z',
   raw: 'M5.5 4.5 2 8l3.5 3.5M10.5 4.5 14 8l-3.5 3.5',
+  tokens: 'M2 5h4v6H2zM6 5h3v6H6zM9 5h5v6H9z',
   pulse: 'M1.5 9h3l1.7-5L9 12l2-5 1 2h2.5',
   rail: 'M2.5 3h11v10h-11zM6 3v10',
   drawer: 'M2.5 3h11v10h-11zM10 3v10',

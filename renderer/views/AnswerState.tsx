@@ -15,6 +15,16 @@ import { LostActions } from './LostActions.tsx';
 
 /** How an answer ended, when it did not end by itself: in words, with the one action that helps. */
 export function AnswerState({ message, run }: { readonly message: Message; readonly run: Run | null }) {
+  const notice = message.stats?.notice;
+  return (
+    <>
+      {run === null && notice !== undefined && <p className="ending">{strings.chat.readAgain(notice)}</p>}
+      <HowItEnded message={message} run={run} />
+    </>
+  );
+}
+
+function HowItEnded({ message, run }: { readonly message: Message; readonly run: Run | null }) {
   const answering = useChat((state) => selectActiveRun(state) !== null);
   if (run !== null) return null;
   const goOn = (

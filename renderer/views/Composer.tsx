@@ -4,6 +4,8 @@ import { maxMessageChars } from '../../main/contract/domain.ts';
 import { cancelPending, lastOf, flushSaves, sendMessage, setDraft, stopAnswer, useChat } from '../state/chat.ts';
 import { selectActiveRun } from '../state/chatReducers.ts';
 import { countTokens, selectReady, useEngine } from '../state/engine.ts';
+import { useSettings } from '../state/settings.ts';
+import { noteTyping, stopPreparing } from '../state/typing.ts';
 import { setEditing, useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Button } from '../ui/Button.tsx';
@@ -47,6 +49,12 @@ export function Composer() {
     area.style.height = 'auto';
     area.style.height = `${area.scrollHeight}px`;
   }, [draft, chatId]);
+
+  const readsAlong = useSettings((state) => state.settings.prefillWhileTyping) && ready && sendable;
+  useEffect(() => {
+    if (readsAlong && chatId !== null) noteTyping(chatId, draft);
+    return stopPreparing;
+  }, [readsAlong, chatId, draft]);
 
   const send = (): void => {
     if (!sendable) return;

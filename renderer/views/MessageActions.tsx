@@ -2,7 +2,7 @@ import type { Message } from '../../main/contract/domain.ts';
 import { rawText, regenerate, switchVersion, useChat } from '../state/chat.ts';
 import { selectActiveRun } from '../state/chatReducers.ts';
 import { versionsOf } from '../state/tree.ts';
-import { inspect, setEditing, toggleRaw, useUi } from '../state/ui.ts';
+import { inspect, setEditing, toggleRaw, toggleTokens, useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { IconButton } from '../ui/Button.tsx';
 import { CopyButton } from '../ui/CopyButton.tsx';
@@ -10,6 +10,7 @@ import { CopyButton } from '../ui/CopyButton.tsx';
 /** What can be done with a message. Shown on hover and on focus, in the order of the tabulator always. */
 export function MessageActions({ message, busy }: { readonly message: Message; readonly busy: boolean }) {
   const raw = useUi((state) => state.rawIds.includes(message.id));
+  const asTokens = useUi((state) => state.tokensId === message.id);
   const answering = useChat((state) => selectActiveRun(state) !== null);
   const isAnswer = message.role === 'assistant';
   return (
@@ -39,6 +40,14 @@ export function MessageActions({ message, busy }: { readonly message: Message; r
           aria-pressed={raw}
           onClick={() => toggleRaw(message.id)}
         />
+        {isAnswer && !busy && message.stats !== null && (
+          <IconButton
+            icon="tokens"
+            label={strings.chat.tokens}
+            aria-pressed={asTokens}
+            onClick={() => toggleTokens(message.id)}
+          />
+        )}
         {isAnswer && !busy && message.stats !== null && (
           <IconButton icon="pulse" label={strings.chat.inspect} onClick={() => inspect(message.id)} />
         )}

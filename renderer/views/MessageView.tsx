@@ -7,9 +7,11 @@ import { runFor } from '../state/chatReducers.ts';
 import { useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { AnswerState } from './AnswerState.tsx';
+import { CutLine } from './CutLine.tsx';
 import { EditMessage } from './EditMessage.tsx';
 import { LatencyStrip } from './LatencyStrip.tsx';
 import { MessageActions } from './MessageActions.tsx';
+import { TokenInspector } from './TokenInspector.tsx';
 import { MessageText } from './markdown/MessageText.tsx';
 
 /** One turn of the conversation. */
@@ -21,6 +23,7 @@ export const MessageView = memo(function MessageView({ id }: { readonly id: stri
   if (message.role === 'assistant') return <Answer message={message} raw={raw} />;
   return (
     <article className="turn turn-user" aria-label={strings.chat.you}>
+      <CutLine id={id} />
       <h2 className="visually-hidden">{strings.chat.you}</h2>
       {editing ? (
         <EditMessage message={message} />
@@ -38,13 +41,16 @@ export const MessageView = memo(function MessageView({ id }: { readonly id: stri
 
 function Answer({ message, raw }: { readonly message: Message; readonly raw: boolean }) {
   const run = useChat((state) => runFor(state, message.id));
+  const asTokens = useUi((state) => state.tokensId === message.id) && run === null;
   const stored = useMemo(() => splitBlocks(message.content), [message.content]);
   const content = run?.content ?? stored;
   const waiting = run !== null && content.text === '';
   return (
     <article className="turn turn-answer" aria-label={strings.chat.model} aria-busy={run !== null}>
       <h2 className="visually-hidden">{strings.chat.model}</h2>
-      {raw ? (
+      {asTokens ? (
+        <TokenInspector message={message} />
+      ) : raw ? (
         <pre className="raw" dir="auto">
           {content.text}
         </pre>

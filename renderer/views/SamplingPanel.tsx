@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 
 import {
   defaultSampling,
+  logprobsRange,
   maxSeed,
   maxStopLength,
   maxStopStrings,
@@ -11,14 +12,15 @@ import {
 } from '../../main/contract/domain.ts';
 import type { SamplingNumber, SamplingOptions } from '../../main/contract/domain.ts';
 import { setSampling, setSystemPrompt, useChat } from '../state/chat.ts';
-import { differences, differs, presetNames, presetOf, presets } from '../state/sampling.ts';
+import { differences, differs } from '../state/sampling.ts';
 import { updateSettings, useSettings } from '../state/settings.ts';
 import { strings } from '../strings.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
-import { CopyButton } from '../ui/CopyButton.tsx';
 import { Field } from '../ui/Field.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { SliderField } from '../ui/SliderField.tsx';
+import { EffectiveSettings } from './EffectiveSettings.tsx';
+import { Presets } from './Presets.tsx';
 
 /** How the next token is chosen, for the open chat. */
 export function SamplingPanel() {
@@ -27,12 +29,7 @@ export function SamplingPanel() {
   const changed = differences(sampling);
   return (
     <div className="sampling">
-      <Segmented
-        label={strings.sampling.presetsLabel}
-        value={presetOf(sampling)}
-        choices={presetNames.map((name) => ({ value: name, label: strings.sampling.presets[name] }))}
-        onChange={(name) => setSampling(presets[name])}
-      />
+      <Presets sampling={sampling} />
       <div className="row between">
         <span className="soft">{strings.sampling.changed(changed.length)}</span>
         {changed.length > 0 && (
@@ -58,7 +55,10 @@ export function SamplingPanel() {
       <Group title={strings.sampling.groups.instructions}>
         <SystemPrompt />
       </Group>
-      <Effective sampling={sampling} />
+      <Group title={strings.sampling.groups.inspector}>
+        <Logprobs />
+      </Group>
+      <EffectiveSettings sampling={sampling} />
     </div>
   );
 }
@@ -89,6 +89,20 @@ function Numbers({
       onChange={(value) => setSampling({ [name]: value })}
     />
   ));
+}
+
+/** Of the whole app, not of one chat: it is for looking closely, and costs a little time and disk. */
+function Logprobs() {
+  const logprobs = useSettings((state) => state.settings.logprobs);
+  return (
+    <SliderField
+      label={strings.sampling.logprobs}
+      help={strings.sampling.logprobsHelp}
+      range={logprobsRange}
+      value={logprobs}
+      onChange={(value) => void updateSettings({ logprobs: value })}
+    />
+  );
 }
 
 function ResetButton({
@@ -242,28 +256,5 @@ function SystemPrompt() {
         />
       )}
     </Field>
-  );
-}
-
-function Effective({ sampling }: { readonly sampling: SamplingOptions }) {
-  const standard = useSettings((state) => state.settings.sampling);
-  const json = JSON.stringify(sampling, null, 2);
-  const isStandard = JSON.stringify(standard) === JSON.stringify(sampling);
-  return (
-    <details className="effective">
-      <summary>{strings.sampling.effective}</summary>
-      <div className="effective-body">
-        <pre tabIndex={0} role="region" aria-label={strings.sampling.effective} className="figures">
-          {json}
-        </pre>
-        <CopyButton label={strings.common.copy} text={() => json} />
-      </div>
-      <Button
-        disabled={isStandard}
-        onClick={() => void updateSettings({ sampling: { ...sampling, stop: [...sampling.stop] } })}
-      >
-        {isStandard ? strings.sampling.isDefault : strings.sampling.makeDefault}
-      </Button>
-    </details>
   );
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 
-import { contextRange, themes, weightFormats } from '../../main/contract/domain.ts';
+import { contextRange, languageChoices, themes, weightFormats } from '../../main/contract/domain.ts';
 import { loadDevices, useEngine } from '../state/engine.ts';
 import { updateSettings, useSettings } from '../state/settings.ts';
 import { strings } from '../strings.ts';
@@ -26,6 +26,15 @@ export function SettingsView() {
             value={settings.theme}
             choices={themes.map((theme) => ({ value: theme, label: strings.settings.themes[theme] }))}
             onChange={(theme) => void updateSettings({ theme })}
+          />
+        </div>
+        <div className="field">
+          <span className="field-label">{strings.settings.language}</span>
+          <Segmented
+            label={strings.settings.language}
+            value={settings.language}
+            choices={languageChoices.map((choice) => ({ value: choice, label: strings.settings.languages[choice] }))}
+            onChange={(choice) => void updateSettings({ language: choice })}
           />
         </div>
       </Section>
@@ -55,6 +64,17 @@ export function SettingsView() {
       </Section>
       <Section title={strings.settings.chats}>
         <DefaultSystemPrompt key={settings.systemPrompt} text={settings.systemPrompt} />
+        <label className="switch">
+          <input
+            type="checkbox"
+            checked={settings.prefillWhileTyping}
+            onChange={(change) => void updateSettings({ prefillWhileTyping: change.target.checked })}
+          />
+          <span>
+            {strings.settings.readAlong}
+            <span className="field-help">{strings.settings.readAlongHelp}</span>
+          </span>
+        </label>
       </Section>
       <Section title={strings.settings.network}>
         <label className="switch">

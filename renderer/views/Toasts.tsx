@@ -1,6 +1,7 @@
 import { useEffect } from 'react';
+import type { ReactNode } from 'react';
 
-import { dismissFailure, openChat, useChat } from '../state/chat.ts';
+import { dismissFailure, openChat, setContextPolicy, useChat } from '../state/chat.ts';
 import { forgetRemoved, restoreChat, useChats } from '../state/chats.ts';
 import { dismissNotice, useSettings } from '../state/settings.ts';
 import { useUi } from '../state/ui.ts';
@@ -28,7 +29,11 @@ export function Toasts() {
   return (
     <div className="toasts">
       {down && <Notice tone="bad">{strings.connection[connection]}</Notice>}
-      {!down && failure !== null && <Closable onClose={dismissFailure}>{failure.message}</Closable>}
+      {!down && failure !== null && (
+        <Closable onClose={dismissFailure} action={failure.code === 'CONTEXT_FULL' && <LeaveOut />}>
+          {failure.message}
+        </Closable>
+      )}
       {!down && listError !== null && (
         <Closable onClose={() => useChats.setState({ error: null })}>{listError.message}</Closable>
       )}
@@ -63,10 +68,40 @@ export function Toasts() {
   );
 }
 
-function Closable(props: { readonly tone?: 'bad' | 'warn'; readonly children: string; readonly onClose: () => void }) {
-  const { tone = 'bad', children, onClose } = props;
+/** The way on for a conversation that is full; the message waits in its field meanwhile. */
+function LeaveOut() {
+  const policy = useChat((state) => state.open?.context ?? null);
+  if (policy?.kind !== 'stop') return null;
   return (
-    <Notice tone={tone} actions={<IconButton icon="close" label={strings.common.dismiss} onClick={onClose} />}>
+    <Button
+      look="link"
+      onClick={() => {
+        void setContextPolicy({ ...policy, kind: 'roll' });
+        dismissFailure();
+      }}
+    >
+      {strings.context.leaveOut}
+    </Button>
+  );
+}
+
+function Closable(props: {
+  readonly tone?: 'bad' | 'warn';
+  readonly children: string;
+  readonly onClose: () => void;
+  readonly action?: ReactNode;
+}) {
+  const { tone = 'bad', children, onClose, action } = props;
+  return (
+    <Notice
+      tone={tone}
+      actions={
+        <>
+          {action}
+          <IconButton icon="close" label={strings.common.dismiss} onClick={onClose} />
+        </>
+      }
+    >
       {children}
     </Notice>
   );

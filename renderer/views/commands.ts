@@ -4,7 +4,7 @@ import { selectActiveRun } from '../state/chatReducers.ts';
 import { groupChats, useChats } from '../state/chats.ts';
 import { unloadModel, useEngine } from '../state/engine.ts';
 import { updateSettings } from '../state/settings.ts';
-import { focusComposer, setEditing, setPalette, showPage } from '../state/ui.ts';
+import { focusComposer, setEditing, setPalette, showPage, toggleRaw, toggleTokens } from '../state/ui.ts';
 import type { strings } from '../strings.ts';
 import { copyText } from '../ui/clipboard.ts';
 import type { Panels } from './panels.ts';
@@ -26,6 +26,13 @@ function stepChat(step: number): void {
   const index = order.findIndex((chat) => chat.id === useChat.getState().open?.id);
   const target = order[index + step];
   if (target !== undefined) void openChat(target.id).then(() => showPage('chat'));
+}
+
+function onLastAnswer(show: (id: string) => void): void {
+  const answer = lastOf('assistant');
+  if (answer === null) return;
+  showPage('chat');
+  show(answer.id);
 }
 
 export function focusSearch(): void {
@@ -71,6 +78,16 @@ export function commandsFor(panels: Panels): readonly Command[] {
         const answer = lastOf('assistant');
         if (answer !== null) void copyText(rawText(answer));
       },
+    },
+    {
+      name: 'rawLast',
+      possible: () => lastOf('assistant') !== null,
+      run: () => onLastAnswer(toggleRaw),
+    },
+    {
+      name: 'tokensLast',
+      possible: () => idle() && lastOf('assistant') !== null,
+      run: () => onLastAnswer(toggleTokens),
     },
     { name: 'toggleRail', keys: 'Mod+B', run: panels.toggleRail },
     {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { hostPage } from '../support/page.ts';
 import type { PageHost } from '../support/page.ts';
-import { apiBusy, conversation, endless, firstStart, oversized } from './page/scenes.ts';
+import { apiBusy, conversation, cutAndInspected, endless, firstStart, oversized } from './page/scenes.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -74,6 +74,79 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
       },
     );
   }
+
+  for (const dark of [false, true]) {
+    test(`a cut, its context panel and the token inspector, ${dark ? 'dark' : 'light'}: axe finds nothing`, async () => {
+      const { page, problems } = await host.open({ dark, scene: cutAndInspected });
+      const cut = page.getByText('The model no longer sees the 2 messages above');
+      await cut.waitFor();
+      await page.getByText('It has this summary instead').click();
+      await page.getByRole('button', { name: 'Show tokens' }).last().click();
+      await page.getByRole('button', { name: 'jacket, 36.8 %' }).hover();
+      expect(await violations(page)).toEqual([]);
+      await page.getByRole('button', { name: /^Context: / }).click();
+      await page.getByText('Turns kept in full').waitFor();
+      expect(await violations(page)).toEqual([]);
+      expect(await scrollsSideways(page)).toBe(false);
+      expect(problems).toEqual([]);
+      await page.context().close();
+    });
+  }
+
+  test('what a full context does is chosen in the chat, and offered where it is met', async () => {
+    const { page } = await host.open();
+    await page.evaluate(`fake.fail['chat.send'] = { code: 'CONTEXT_FULL', message: 'It is full.', retryable: false }`);
+    await ask(page, 'One more');
+    await page.getByText('It is full.').waitFor();
+    expect(await composer(page).inputValue()).toBe('One more');
+    await page.getByRole('button', { name: 'Leave out older turns' }).click();
+    await page.getByRole('button', { name: /^Context: / }).click();
+    await page.getByRole('radio', { name: 'Summarise' }).click();
+    const updates = (await calls(page, 'chats.update')) as { context?: { kind: string } }[];
+    expect(updates.flatMap(({ context }) => context?.kind ?? [])).toEqual(['roll', 'summarise']);
+    await page.context().close();
+  });
+
+  test('the inspector shows each token by keyboard, and going on with another one begins a version', async () => {
+    const { page } = await host.open({ scene: cutAndInspected });
+    await page.getByRole('button', { name: 'Show tokens' }).last().click();
+    await page.getByRole('button', { name: /^A, / }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await page.getByText('token 3').waitFor();
+    await page.getByRole('button', { name: /^Go on with\s+warm/ }).click();
+    expect(await calls(page, 'chat.branch')).toEqual([{ chatId: 'cut', messageId: 't3', tokenIndex: 2, token: 100 }]);
+    await page.getByLabel('Version 2 of 2').waitFor();
+    await page.context().close();
+  });
+
+  test('sampling options are kept under a name, renamed, applied and deleted; curl says the same', async () => {
+    const { page } = await host.open();
+    await page.getByRole('heading', { name: 'Nemotron-Flash-3B-Instruct' }).waitFor();
+    await page.keyboard.press('Control+.');
+    await page.getByRole('textbox', { name: 'Temperature' }).fill('0.3');
+    await page.getByRole('button', { name: 'Save as preset' }).click();
+    await page.keyboard.type('Careful');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Careful', exact: true, pressed: true }).waitFor();
+    await page.getByRole('button', { name: 'Reset all' }).click();
+    await page.getByRole('button', { name: 'Actions for the preset “Careful”' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByLabel('Name of the preset').fill('Very careful');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Very careful', exact: true }).click();
+    expect(await page.getByRole('textbox', { name: 'Temperature' }).inputValue()).toBe('0.3');
+    await page.getByText('Effective settings', { exact: true }).click();
+    await page.getByRole('radio', { name: 'curl' }).click();
+    expect(await page.getByRole('region', { name: 'Effective settings' }).innerText()).toContain('"temperature": 0.3');
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Actions for the preset “Very careful”' }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    const updates = (await calls(page, 'settings.update')) as { presets?: { name: string }[] }[];
+    const names = updates.flatMap(({ presets }) => (presets ? [presets.map(({ name }) => name)] : []));
+    expect(names).toEqual([['Careful'], ['Very careful'], []]);
+    await page.context().close();
+  });
 
   const scenes = { conversation, oversized, 'first start': firstStart };
   test.each(['conversation', 'oversized', 'first start'] as const)(

@@ -1,6 +1,7 @@
 /**
- * The real pages, with the real engine and made-up weights, as pictures for the README.
- * Light ones in a window of 1280x800, dark ones in 900x600. After `npm run build`: node test/e2e/screenshots.ts
+ * Pictures for the README and the docs: the real pages with the real engine and made-up weights, and the chat with a
+ * conversation that reads like one. Light ones in a window of 1280x800, dark ones in 900x600.
+ * After `npm run build`: node test/e2e/screenshots.ts
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +11,9 @@ import type { Page } from 'playwright-core';
 
 import { openBrowser } from '../support/browser.ts';
 import { freshFolder, removeFolder } from '../support/home.ts';
+import { hostPage } from '../support/page.ts';
 import { startWebProcess } from '../support/webShell.ts';
+import { workingDay } from './page/scenes.ts';
 
 const folder = path.resolve(import.meta.dirname, '..', '..', 'docs', 'screenshots');
 const windows = [
@@ -32,7 +35,59 @@ async function shoot(page: Page, save: (name: string) => Promise<void>): Promise
   }
 }
 
+/** What people do in a long chat. Each leaves the page as it found it. */
+const moments: Readonly<Record<string, (page: Page) => Promise<() => Promise<unknown>>>> = {
+  async conversation() {
+    return async () => undefined;
+  },
+  async branches(page) {
+    const versions = page.getByLabel('Version 3 of 3');
+    await versions.scrollIntoViewIfNeeded();
+    await page.getByRole('button', { name: 'Previous version' }).hover();
+    return async () => undefined;
+  },
+  async search(page) {
+    const isNarrow = !(await page.getByLabel('Search chats').isVisible());
+    if (isNarrow) await page.getByRole('button', { name: 'Show chats' }).click();
+    await page.getByLabel('Search chats').fill('index');
+    await page.locator('mark').first().waitFor();
+    return async () => {
+      await page.getByLabel('Search chats').fill('');
+      if (isNarrow) await page.keyboard.press('Escape');
+    };
+  },
+  async inspector(page) {
+    await page.getByRole('button', { name: 'Show tokens' }).last().click();
+    await page.getByRole('button', { name: /^ shape, / }).hover();
+    return () => page.getByRole('button', { name: 'Show formatted text' }).last().click();
+  },
+  async palette(page) {
+    await page.keyboard.press('Control+k');
+    return () => page.keyboard.press('Escape');
+  },
+};
+
+async function shootMoments(): Promise<void> {
+  const host = await hostPage();
+  try {
+    for (const { theme, ...size } of windows) {
+      const { page, problems } = await host.open({ ...size, scene: workingDay });
+      await page.locator('.prose').last().waitFor();
+      for (const [name, arrange] of Object.entries(moments)) {
+        const undo = await arrange(page);
+        await page.waitForTimeout(300); // transitions
+        await page.screenshot({ path: path.join(folder, `${name}-${theme}.png`) });
+        await undo();
+      }
+      if (problems.length > 0) throw new Error(`The page reported: ${problems.join('\n')}`);
+    }
+  } finally {
+    await host.close();
+  }
+}
+
 mkdirSync(folder, { recursive: true });
+await shootMoments();
 const browser = await openBrowser();
 try {
   for (const { theme, ...size } of windows) {

@@ -49,8 +49,9 @@ function Code({ node, children }: { readonly node?: unknown; readonly children?:
 }
 
 const components: Components = {
-  a: ({ href, title, children }) => (
-    <a href={href} title={title ?? href} target="_blank" rel="noopener noreferrer">
+  // The address, never a title in its place: who is about to leave sees where to.
+  a: ({ href, children }) => (
+    <a href={href} title={href} target="_blank" rel="noopener noreferrer">
       {children}
     </a>
   ),

@@ -52,6 +52,119 @@ export function conversation(fake: Fake): void {
   localStorage.setItem('nemoflash.lastChat', chatId);
 }
 
+/** A working day: a long chat with versions, code and a table, among other chats. */
+export function workingDay(fake: Fake): void {
+  const chatId = 'c-query';
+  const messages: ReturnType<Fake['message']>[] = [];
+  let parentId: string | null = null;
+  const add = (role: 'user' | 'assistant', content: string, extra = {}): void => {
+    const stats = role === 'assistant' ? fake.stats() : null;
+    const entry = fake.message({ id: `q${messages.length}`, chatId, parentId, role, content, stats, ...extra });
+    messages.push(entry);
+    parentId = entry.id;
+  };
+  const other = (content: string): void => {
+    const place = { id: `v${messages.length}`, chatId, parentId, role: 'assistant' as const, content };
+    messages.push(fake.message({ ...place, stats: fake.stats() }));
+  };
+  add(
+    'user',
+    'Our orders page takes four seconds since yesterday. The query filters by customer and sorts by date. Ideas?',
+  );
+  add(
+    'assistant',
+    [
+      'Four seconds with a filter and a sort usually means that the database reads far more rows than it returns. Three things to look at, cheapest first:',
+      '1. **Is there one index for both?** An index on `customer_id` alone finds the rows, then sorts all of them.\n2. **Did the statistics go stale?** A large import yesterday would do that; `ANALYZE orders;` takes seconds.\n3. **Does the page ask for everything?** `SELECT *` with wide JSON columns moves megabytes for twenty lines of a table.',
+      'Show me the output of `EXPLAIN (ANALYZE, BUFFERS)` and I can say which it is.',
+    ].join('\n\n'),
+  );
+  add('user', 'It says Seq Scan on orders, rows=1204331, then a Sort that spills to disk.');
+  other('Then it is the index. Create one on both columns.');
+  other('The sort spills because work_mem is too small. Raise it for this session and try again.');
+  add(
+    'assistant',
+    [
+      'Then it is the first one: no index fits, so every order is read and the sort does not fit in memory either. One index answers both, because its entries are already in the order you want:',
+      '```sql\nCREATE INDEX CONCURRENTLY orders_by_customer\n    ON orders (customer_id, created_at DESC)\n    INCLUDE (status, total_cents);\n```',
+      '| | before | after |\n|---|--:|--:|\n| rows read | 1 204 331 | 20 |\n| sort | on disk, 96 MB | none |\n| expected time | 4 s | under 5 ms |',
+      '`CONCURRENTLY` keeps the table writable meanwhile; it takes longer and must not run inside a transaction.',
+    ].join('\n\n'),
+  );
+  add('user', 'Worked: 3 ms. Could the same thing happen on the invoices page?');
+  add(
+    'assistant',
+    "Yes, if it has the same shape: a filter on one column and a sort on another. List every query of that kind with\n\n```sql\nSELECT calls, round(mean_exec_time) AS ms, query\n  FROM pg_stat_statements\n WHERE query ILIKE '%order by%limit%'\n ORDER BY total_exec_time DESC\n LIMIT 10;\n```\n\nand look at the ones whose `ms` is far above the rest.",
+  );
+  fake.addChat({ id: chatId, title: 'Slow orders page', messages, leafId: parentId, updatedAt: 1_790_000_000_000 });
+  const others = [
+    'Trip to Patagonia in November',
+    'Cover letter, shorter',
+    'Regex for ISO dates',
+    'Sourdough that does not rise',
+  ];
+  others.forEach((title, index) => {
+    fake.addChat({ id: `o${index}`, title, updatedAt: 1_790_000_000_000 - index * 60_000_000, pinned: index === 0 });
+  });
+  const words = [
+    'Yes',
+    ',',
+    ' if',
+    ' it',
+    ' has',
+    ' the',
+    ' same',
+    ' shape',
+    ':',
+    ' a',
+    ' filter',
+    ' on',
+    ' one',
+    ' column',
+  ];
+  const choices = [' and', ' then', ' when', ' this'];
+  fake.details = words.map((text, index) => {
+    const logprob = -[0.21, 0.05, 0.6, 0.02, 0.9, 0.1, 0.04, 1.4, 0.3, 0.2, 0.8, 0.1, 0.7, 0.2][index]!;
+    const others = choices.map((other, rank) => ({
+      token: 50 + rank,
+      text: other,
+      logprob: logprob - 1.1 - 0.8 * rank,
+    }));
+    return { text, logprob, top: [{ token: index, text, logprob }, ...others] };
+  });
+  localStorage.setItem('nemoflash.lastChat', chatId);
+}
+
+/** A chat whose older turns the model no longer sees, and an answer with what else could have been said. */
+export function cutAndInspected(fake: Fake): void {
+  const chatId = 'cut';
+  const turn = (index: number, role: 'user' | 'assistant', content: string, extra = {}) => {
+    const parentId = index === 0 ? null : `t${index - 1}`;
+    const stats = role === 'assistant' ? fake.stats() : null;
+    return fake.message({ id: `t${index}`, chatId, parentId, role, content, stats, ...extra });
+  };
+  const summary = 'They plan a week in Patagonia in November: Torres del Paine first, then El Chaltén, by bus.';
+  const messages = [
+    turn(0, 'user', 'Where should we begin?'),
+    turn(1, 'assistant', 'With Torres del Paine, while the legs are fresh.'),
+    turn(2, 'user', 'What do I pack?'),
+    turn(3, 'assistant', 'A rain jacket and two layers.', {
+      cut: { firstId: 't2', droppedMessages: 2, summary },
+      stats: fake.stats({ restoredTokens: 4700 }),
+    }),
+  ];
+  fake.addChat({ id: chatId, title: 'Packing', messages, leafId: 't3', context: { kind: 'summarise', keepTurns: 6 } });
+  const words = ['A', ' rain', ' jacket', ' and', ' two', ' layers', '.'];
+  fake.details = words.map((text, index) => {
+    const others = [' warm', ' good', '\n', ' three'].map((other, rank) => {
+      return { token: 100 + rank, text: other, logprob: -2.2 - rank - (index % 3) };
+    });
+    const logprob = -0.1 - 0.45 * (index % 4);
+    return { text, logprob, top: [{ token: index, text, logprob }, ...others] };
+  });
+  localStorage.setItem('nemoflash.lastChat', chatId);
+}
+
 /** A block of code of 3 000 lines and a table of 40 columns. */
 export function oversized(fake: Fake): void {
   const code = Array.from({ length: 3000 }, (_, line) => `const value${line} = compute(${line}); // line ${line}`);

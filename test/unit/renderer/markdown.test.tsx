@@ -94,6 +94,8 @@ describe('safety', () => {
     const root = draw('[a](https://example.invalid/) [b](javascript:alert(1)) ![c](https://example.invalid/i.png)');
     const links = [...root.querySelectorAll('a')];
     expect(links[0]?.getAttribute('target')).toBe('_blank');
+    const titled = draw('[a](https://example.invalid/ "https://elsewhere.invalid/")').querySelector('a');
+    expect(titled?.getAttribute('title')).toBe('https://example.invalid/');
     expect(links[0]?.getAttribute('rel')).toContain('noopener');
     expect(links.map((link) => link.getAttribute('href') ?? '').join(' ')).not.toContain('javascript');
     expect(root.querySelector('img')).toBeNull();
@@ -102,6 +104,14 @@ describe('safety', () => {
   test('formulas cannot link or load', () => {
     const root = draw('$\\href{javascript:alert(1)}{x}$ and $\\includegraphics{https://example.invalid/x.png}$');
     expect(root.querySelector('a, img')).toBeNull();
+  });
+
+  test('tasks are boxes that say whether they are done, and do nothing', () => {
+    const boxes = [...draw('- [x] formula\n- [ ] proof').querySelectorAll('input')];
+    expect(boxes.map(({ type, checked, disabled }) => [type, checked, disabled])).toEqual([
+      ['checkbox', true, true],
+      ['checkbox', false, true],
+    ]);
   });
 
   test('footnote marks stay as written', () => {

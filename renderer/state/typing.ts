@@ -1,0 +1,45 @@
+/** Reading while typing: tells main what is being typed, when there is power to spare. */
+import { request } from '../bridge.ts';
+import { useChat } from './chat.ts';
+import { selectActiveRun } from './chatReducers.ts';
+import { debounce } from './debounce.ts';
+
+/** A pause between words rather than between letters. */
+const pauseMs = 300;
+
+interface Battery extends EventTarget {
+  readonly charging: boolean;
+}
+
+/** True until the system says otherwise; computers without a battery never do. */
+let hasPower = true;
+let isWatching = false;
+
+function watchPower(): void {
+  if (isWatching) return;
+  isWatching = true;
+  const { getBattery } = navigator as { getBattery?: () => Promise<Battery> };
+  getBattery?.call(navigator).then(
+    (battery) => {
+      const note = (): void => void (hasPower = battery.charging);
+      note();
+      battery.addEventListener('chargingchange', note);
+    },
+    () => undefined,
+  );
+}
+
+const prepare = debounce(pauseMs, (chatId: string, content: string) => {
+  const state = useChat.getState();
+  const { open } = state;
+  if (!hasPower || open?.id !== chatId || open.draft !== content || selectActiveRun(state) !== null) return;
+  // What cannot be prepared is read when the message is sent.
+  request('chat.prepare', { chatId, parentId: open.path.at(-1) ?? null, content }).catch(() => undefined);
+});
+
+export function noteTyping(chatId: string, content: string): void {
+  watchPower();
+  prepare(chatId, content);
+}
+
+export const stopPreparing = (): void => prepare.cancel();
