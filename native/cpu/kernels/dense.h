@@ -49,6 +49,9 @@ void dot_rows(const W* w, std::int64_t ld_w, int n_rows, const float* x, std::in
               float* out, std::int64_t ld_out) {
   constexpr int tile = Vector::tile_rows;
   int r = 0;
+  for (; n_tokens == 4 && r + 4 <= n_rows; r += 4) {  // the heads that share keys
+    dot_tile<W, 4, 4>(w + r * ld_w, ld_w, x, ld_x, k, out + r, ld_out);
+  }
   for (; r + tile <= n_rows; r += tile) {
     dot_tokens<W, tile>(w + r * ld_w, ld_w, x, ld_x, n_tokens, k, out + r, ld_out);
   }
