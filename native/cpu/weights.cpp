@@ -72,6 +72,7 @@ class Weights::Loader {
       std::byte* data = weights_.packed_.data() + job.offset;
       job.target->data = data;
       fill_matrix(job, data);
+      plan_.source->release(job.source->name);
       weights_.made_.push_back({name_of(job), {data, static_cast<std::size_t>(job.target->bytes())}});
     }
   }
@@ -127,8 +128,8 @@ class Weights::Loader {
     });
   }
 
-  static void write_rows(const CpuMatrix& matrix, int first, int n, const float* rows, const std::string& name,
-                         std::byte* data) {
+  void write_rows(const CpuMatrix& matrix, int first, int n, const float* rows, const std::string& name,
+                  std::byte* data) const {
     const std::int64_t n_values = std::int64_t{n} * matrix.n_in;
     const std::int64_t start = std::int64_t{first} * matrix.n_in;
     if (matrix.format == MatrixFormat::f32) {
@@ -140,15 +141,13 @@ class Weights::Loader {
       for (std::int64_t i = 0; i < n_values; ++i) out[i] = bf16_of_float(rows[i]);
       return;
     }
-    for (std::int64_t i = 0; i < n_values; ++i) {
-      if (!std::isfinite(rows[i])) {
-        throw EngineError(ErrorCode::bad_model, "tensor " + name + " holds a value that is not finite");
-      }
-    }
     const QuantSpec spec = quant_spec(matrix.format);
     std::vector<std::int8_t> codes(static_cast<std::size_t>(n_values));
     std::vector<float> scales(static_cast<std::size_t>(n * n_groups(spec, matrix.n_in)));
-    quantise_rows(rows, n, matrix.n_in, spec, codes.data(), scales.data());
+    if (!quantise_rows(rows, n, matrix.n_in, spec, codes.data(), scales.data())) {
+      throw EngineError(ErrorCode::bad_model, plan_.where + ": tensor " + name +
+                                                  " holds a value that is not finite, or too large to be quantised");
+    }
     pack_panel(matrix.format, n, matrix.n_in, codes.data(), scales.data(),
                data + first / panel_rows * matrix.panel_bytes);
   }
@@ -225,7 +224,7 @@ std::string cpu_weight_layout() {
     const QuantSpec spec = quant_spec(format);
     std::vector<std::int8_t> codes(weights.size());
     std::vector<float> scales(static_cast<std::size_t>(n_rows * n_groups(spec, n_in)));
-    quantise_rows(weights.data(), n_rows, n_in, spec, codes.data(), scales.data());
+    static_cast<void>(quantise_rows(weights.data(), n_rows, n_in, spec, codes.data(), scales.data()));
     std::vector<std::byte> panel(static_cast<std::size_t>(cpu::panel_shape(format, n_in).panel_bytes));
     cpu::pack_panel(format, n_rows, n_in, codes.data(), scales.data(), panel.data());
     sum = checksum(panel, sum);

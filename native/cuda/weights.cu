@@ -157,7 +157,10 @@ class Weights::Uploader {
       std::vector<float> rows(static_cast<std::size_t>(end - begin) * matrix.n_in);
       const int count = static_cast<int>(end - begin);
       plan_.read_rows(matrix, row + static_cast<int>(begin), count, rows.data());
-      quantise_rows(rows.data(), count, matrix.n_in, spec, codes + begin * matrix.n_in, scales + begin * groups);
+      if (!quantise_rows(rows.data(), count, matrix.n_in, spec, codes + begin * matrix.n_in, scales + begin * groups)) {
+        throw EngineError(ErrorCode::bad_model, plan_.where + ": tensor " + matrix.name +
+                                                    " holds a value that is not finite, or too large to be quantised");
+      }
     });
     const std::int64_t bytes = scale_offset + std::int64_t{n} * groups * 4;
     CUDA_CHECK(cudaMemcpyAsync(staging.device.data(), staging.host.data(), static_cast<std::size_t>(bytes),

@@ -1,18 +1,25 @@
 // Model::load: plan, backend, and the state behind the memory tokens, computed once.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "guard.h"
 #include "host.h"
 #include "model_impl.h"
+#include "parallel.h"
+#include "synthetic.h"
 
 namespace nf {
 namespace {
 
 void check_stop(const StopFlag& stop) {
   if (stop.load(std::memory_order_relaxed)) throw EngineError(ErrorCode::cancelled, "loading was cancelled");
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
@@ -63,7 +70,42 @@ bool find_start(const Model::Impl& model, Checkpoint::Impl& start, Segment& segm
   return true;
 }
 
-/// Runs the memory tokens.
+/// Throws when a weight of the matrix is not finite.
+void check_finite(const ModelPlan& plan, const Matrix& matrix, const StopFlag& stop) {
+  parallel_pieces(matrix.n_out, 64, [&](std::int64_t first, std::int64_t end) {
+    check_stop(stop);
+    std::vector<float> rows(static_cast<std::size_t>((end - first) * matrix.n_in));
+    plan.read_rows(matrix, static_cast<int>(first), static_cast<int>(end - first), rows.data());
+    if (all_finite(rows)) return;
+    throw EngineError(ErrorCode::bad_model, plan.where + ": tensor " + matrix.name +
+                                                " holds a value that is not finite; download the model again");
+  });
+}
+
+/// Reads all large tensors; the plan has checked the small ones.
+void check_finite(const ModelPlan& plan, const StopFlag& stop) {
+  for (const Layer& layer : plan.layers) {
+    for (const Matrix& matrix : layer.in) check_finite(plan, matrix, stop);
+    for (const Matrix* matrix : {&layer.out, &layer.ffn.gate, &layer.ffn.up, &layer.ffn.down}) {
+      check_finite(plan, *matrix, stop);
+    }
+  }
+  check_finite(plan, plan.head, stop);
+}
+
+/// Reads the matrices in which a value that is not finite could pass unseen: infinity inside a sigmoid, or a row of the
+/// embedding that no logit shows.
+void check_unseen(const ModelPlan& plan, const StopFlag& stop) {
+  if (!plan.config.tied_head) check_finite(plan, plan.embed, stop);
+  for (const Layer& layer : plan.layers) {
+    for (const Matrix& matrix : layer.in) {
+      if (matrix.role == Role::kept) check_finite(plan, matrix, stop);
+    }
+  }
+}
+
+/// Runs the memory tokens. Every weight takes part in the logits behind them, so that one that is not finite shows
+/// there: the weights need no pass of their own for that.
 void compute_start(Model::Impl& model, Checkpoint::Impl& start, Segment& segment, const StopFlag& stop) {
   Backend& backend = *model.backend;
   const Config& config = model.plan.config;
@@ -78,13 +120,15 @@ void compute_start(Model::Impl& model, Checkpoint::Impl& start, Segment& segment
   const std::size_t chunk = static_cast<std::size_t>(backend.max_rows());
   for (std::size_t first = 0; first < ids.size(); first += chunk) {
     const std::size_t n = std::min(chunk, ids.size() - first);
-    const Slice slice{slot.index, static_cast<int>(first), std::span(ids).subspan(first, n), LogitsWanted::none};
+    const LogitsWanted wanted = first + n == ids.size() ? LogitsWanted::last : LogitsWanted::none;
+    const Slice slice{slot.index, static_cast<int>(first), std::span(ids).subspan(first, n), wanted};
     backend.forward({{&slice, 1}}, stop);
     check_stop(stop);
     if (model.options.on_progress) {
       model.options.on_progress({LoadPhase::warming, static_cast<std::int64_t>(first + n), config.n_memory});
     }
   }
+  if (!all_finite(backend.logits())) check_finite(model.plan, stop);
   backend.save_state(slot.index, start.state);
   backend.read_kv(slot.index, 0, config.n_memory, segment.rows);
 }
@@ -96,7 +140,10 @@ std::shared_ptr<const Checkpoint::Impl> make_start(Model::Impl& model, const Sto
   start->model = model.identity;
   start->position = n_memory;
   start->state.assign(static_cast<std::size_t>(model.layout.n_floats), 0.0f);
-  if (n_memory == 0) return start;
+  if (n_memory == 0) {
+    if (!model.plan.cached) check_finite(model.plan, stop);
+    return start;
+  }
   auto segment = std::make_shared<Segment>();
   segment->n_rows = n_memory;
   segment->rows.resize(static_cast<std::size_t>(n_memory * model.backend->kv_bytes_per_position()));
@@ -111,9 +158,10 @@ CacheKey cache_key(const ModelPlan& plan, WeightFormat format) {
   return {plan.fingerprint, name_of(format), cpu_weight_layout()};
 }
 
-/// Made-up weights are quicker made than read, and float32 is for measuring.
-bool is_cacheable(const LoadOptions& options, const ModelPlan& plan) {
-  return !options.cache_dir.empty() && !plan.fingerprint.empty() && options.format != WeightFormat::f32;
+/// Made-up weights are worth no room on a disk, but for a measurement of the cache; float32 is for measuring too.
+bool is_cacheable(const LoadOptions& options) {
+  const bool is_kept = options.keep_made_up || !is_synthetic(options.source);
+  return !options.cache_dir.empty() && is_kept && options.format != WeightFormat::f32;
 }
 
 CacheProgress progress_of(const LoadOptions& options, LoadPhase phase) {
@@ -132,12 +180,13 @@ ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::strin
   ModelPlan plan = read_plan(options.source);
   check_options(options, plan.config);
   check_stop(stop);
-  if (is_cacheable(options, plan)) {
+  if (is_cacheable(options)) {
     plan.cached =
         WeightCache::open(weight_cache_file(options.cache_dir, options.format), cache_key(plan, options.format), stop,
                           progress_of(options, LoadPhase::reading), notice);
     if (!notice.empty()) notice += "; it is made anew";
   }
+  if (!plan.cached) check_unseen(plan, stop);
   const std::size_t n = plan.config.head_row_norm ? static_cast<std::size_t>(plan.head.n_out) : 0;
   const std::byte* kept = plan.cached ? plan.cached->find(head_scale_name, n * sizeof(float)) : nullptr;
   if (kept) {
@@ -145,6 +194,7 @@ ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::strin
     std::memcpy(plan.head_scale.data(), kept, n * sizeof(float));
   } else {
     plan.head_scale = head_scale_of(plan);
+    plan.source->release(plan.head.name);
   }
   return plan;
 }
@@ -204,7 +254,7 @@ std::shared_ptr<const Model> Model::load(const LoadOptions& options, const StopF
     auto model = assemble_model(std::move(impl), std::move(backend), stop);
     Impl& loaded = model->impl();
     loaded.info.is_cached = loaded.info.from_cache;
-    if (options.device == Device::cpu && !loaded.info.from_cache && is_cacheable(options, loaded.plan)) {
+    if (options.device == Device::cpu && !loaded.info.from_cache && is_cacheable(options)) {
       const std::string problem = keep(loaded, stop);
       loaded.info.is_cached = problem.empty();
       if (!problem.empty()) notice = problem + "; the next start converts the weights again";

@@ -66,6 +66,8 @@ MappedFile::~MappedFile() {
   if (data_) UnmapViewOfFile(data_);
 }
 
+void MappedFile::release(std::size_t, std::size_t) const noexcept {}  // the system trims pages by itself
+
 #else
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
@@ -88,6 +90,13 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(std::size_t first, std::size_t n) const noexcept {
+  // Whole pages inside the range: its neighbours may be in use.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = (first + page - 1) / page * page, end = (first + n) / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
 #endif

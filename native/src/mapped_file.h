@@ -18,6 +18,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
+  /// These bytes are not needed for now: they stop counting as this process's memory, and are read again when used.
+  void release(std::size_t first, std::size_t n) const noexcept;
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

@@ -103,6 +103,8 @@ class TensorSource {
   /// float32 copy of elements first .. first + n - 1 of the tensor, which must have them. Thread-safe. A generator
   /// makes only these, so reading a tensor in pieces never costs more than the tensor.
   virtual void read_floats(const std::string& name, std::int64_t first, std::int64_t n, float* out) const;
+  /// The tensor's bytes are not needed for now: a reader of a whole checkpoint then holds a tensor at a time in memory.
+  virtual void release(const std::string& /*name*/) const noexcept {}
   /// Identifies the content for caches: sizes, times and names of files, or generator and seed.
   virtual std::string fingerprint() const = 0;
 };
@@ -112,6 +114,7 @@ class WeightCache;
 struct ModelPlan {
   Config config;
   std::shared_ptr<const TensorSource> source;
+  std::string where;          // the source's name, for errors
   Matrix embed;               // [n_vocab, hidden]
   std::vector<float> memory;  // [n_memory, hidden]
   std::vector<Layer> layers;
@@ -122,7 +125,7 @@ struct ModelPlan {
 
   int n_delta_layers = 0, n_mamba_layers = 0, n_attention_layers = 0;
 
-  std::string fingerprint;                    // of configuration and tensors, for caches; empty: made up, keep nothing
+  std::string fingerprint;                    // of configuration and tensors, for caches
   std::shared_ptr<const WeightCache> cached;  // of an earlier load in the format at hand; null: none
 
   /// float32 copy of rows of a matrix, [n_rows, n_in].

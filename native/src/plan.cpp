@@ -69,7 +69,7 @@ class PlanBuilder {
     return layer;
   }
 
-  /// A small tensor, which must be finite. A damaged value in a large one shows when sampling, as a clear error.
+  /// A small tensor, which must be finite. Large ones are checked when they are loaded.
   std::vector<float> floats(const std::string& name) const {
     std::vector<float> out(static_cast<std::size_t>(count_of(source_.shape(name))));
     source_.read_floats(name, 0, static_cast<std::int64_t>(out.size()), out.data());
@@ -147,6 +147,7 @@ ModelPlan build(Config config, std::shared_ptr<const TensorSource> source, const
   ModelPlan plan;
   plan.config = std::move(config);
   plan.source = std::move(source);
+  plan.where = where;
   const Config& c = plan.config;
   const PlanBuilder builder(c, *plan.source, where);
   plan.embed = {embed_name, 0, c.n_vocab, c.hidden, Role::head};
@@ -231,7 +232,9 @@ ModelPlan make_plan(const std::string& source_name) {
 ModelPlan read_plan(const std::string& source_name) {
   if (is_synthetic(source_name)) {
     SyntheticModel model = make_synthetic(source_name);
-    return build(std::move(model.config), std::move(model.source), source_name);
+    ModelPlan plan = build(std::move(model.config), std::move(model.source), source_name);
+    plan.fingerprint = fingerprint_of(plan.source->fingerprint());
+    return plan;
   }
   const std::filesystem::path dir = path_of_utf8(source_name);
   const std::filesystem::path generation = dir / "generation_config.json";

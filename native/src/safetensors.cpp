@@ -153,6 +153,11 @@ class CheckpointDirectory : public TensorSource {
     return {copy->data(), *dtype, entry.shape, copy};
   }
 
+  void release(const std::string& name) const noexcept override {
+    const auto place = where_.find(name);
+    if (place != where_.end()) place->second->release(place->second->header().tensors.at(name));
+  }
+
   std::string fingerprint() const override { return fingerprint_; }
 
  private:

@@ -37,6 +37,7 @@ class SafetensorsFile {
   /// Throws bad_model when there is no such tensor.
   const SafetensorsEntry& entry(const std::string& name) const;
   std::span<const std::byte> bytes(const SafetensorsEntry&) const;
+  void release(const SafetensorsEntry& entry) const noexcept { file_.release(entry.offset, entry.n_bytes); }
   /// The header as it lies in the file.
   std::span<const std::byte> header_bytes() const noexcept;
   const std::string& name() const noexcept { return name_; }

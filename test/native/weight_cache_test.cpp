@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "checkpoint_writer.h"
 #include "checksum.h"
@@ -33,8 +34,10 @@ struct Library {
   std::filesystem::path file = cache / "int4.nfweights";
   Library() { write_checkpoint(model, small_config(), 7); }
 
-  std::shared_ptr<const Model> load(WeightFormat format = WeightFormat::int4) const {
+  std::shared_ptr<const Model> load(WeightFormat format = WeightFormat::int4,
+                                    std::set<LoadPhase>* phases = nullptr) const {
     LoadOptions options;
+    if (phases) options.on_progress = [phases](const LoadProgress& progress) { phases->insert(progress.phase); };
     options.source = model.string();
     options.format = format;
     options.max_positions = 64;
@@ -83,7 +86,19 @@ TEST("a second load takes its weights from the cache and answers the same") {
   }
 }
 
-TEST("made-up weights and float32 are not kept") {
+TEST("a load from the cache computes neither weights nor memory tokens again") {
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8, WeightFormat::int4}) {
+    const Library library;
+    std::set<LoadPhase> first, second;
+    const auto made = library.load(format, &first);
+    CHECK(first.count(LoadPhase::warming) == 1);
+    const auto found = library.load(format, &second);
+    CHECK(second.count(LoadPhase::warming) + second.count(LoadPhase::quantising) == 0);
+    CHECK(logits_of(found) == logits_of(made));
+  }
+}
+
+TEST("made-up weights and float32 are not kept, but the first when it is asked for") {
   const Library library;
   library.load(WeightFormat::f32);
   LoadOptions options;
@@ -92,6 +107,14 @@ TEST("made-up weights and float32 are not kept") {
   options.cache_dir = library.cache;
   Model::load(options, never);
   CHECK(!std::filesystem::exists(library.cache));
+  options.keep_made_up = true;
+  const auto made = Model::load(options, never);
+  CHECK(made->info().is_cached);
+  const auto found = Model::load(options, never);
+  CHECK(found->info().from_cache);
+  CHECK(logits_of(found) == logits_of(made));
+  options.source = "synthetic:tiny:1";
+  CHECK(!Model::load(options, never)->info().from_cache);
 }
 
 TEST("one wrong byte anywhere in a cache is found, and the cache made anew") {

@@ -81,16 +81,17 @@ void quantise(const float* x, int n, const QuantRows& rows, int token) {
   for (int block = 0; block < rows.n_blocks; ++block) {
     const std::int64_t place = static_cast<std::int64_t>(block) * rows.n_tokens + token;
     float values[block_columns];
-    auto peaks = Vector::zero();
+    auto peaks = Vector::zero(), probe = Vector::zero();
     for (int i = 0; i < block_columns; i += width) {
       const int left = n - block * block_columns - i;
       const auto v = left >= width ? Vector::load(x + block * block_columns + i)
                                    : Vector::load_n(x + block * block_columns + i, left > 0 ? left : 0);
       Vector::store(values + i, v);
       peaks = Vector::max(peaks, Vector::abs(v));
+      probe = Vector::fma(v, Vector::zero(), probe);  // max() may lose a NaN; this keeps it, and makes one of infinity
     }
     const float peak = Vector::largest(peaks);
-    rows.scales[place] = peak / 127;
+    rows.scales[place] = peak / 127 + Vector::sum(probe);
     rows.offsets[place] = -8 * round_codes(values, peak > 0 ? 127 / peak : 0, rows.codes + place * block_columns);
   }
 }

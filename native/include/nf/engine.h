@@ -94,6 +94,7 @@ struct LoadOptions {
   int max_positions = 4096;         // the context that memory is checked for; sessions may ask for less
   bool use_graph = true;            // CUDA: decode through a CUDA graph
   std::filesystem::path cache_dir;  // where what a load computes is kept for the next one; empty: nowhere
+  bool keep_made_up = false;        // there, a synthetic model's too: for measuring
   std::function<void(const LoadProgress&)> on_progress;  // called on the loading thread, at most ~20 times a second
 };
 
