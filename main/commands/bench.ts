@@ -1,4 +1,6 @@
 /** `nemoflash bench`: how fast a model loads, reads and writes here, against the bandwidth of the memory. */
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import process from 'node:process';
 
 import { InvalidArgumentError, Option } from 'commander';
@@ -9,6 +11,7 @@ import type { DeviceKind, WeightFormat } from '../contract/domain.ts';
 import { loadAddon } from '../engine/addon.ts';
 import { toAppError } from '../engine/engineError.ts';
 import { weightsFolder } from '../home.ts';
+import { appendResults } from './benchResults.ts';
 import { onInterrupt, sourceOf, wholeNumber, withResolver } from './withEngine.ts';
 
 interface BenchOptions {
@@ -20,6 +23,7 @@ interface BenchOptions {
   readonly repeats: number;
   readonly threads?: number;
   readonly anatomy: boolean;
+  readonly results?: string;
   readonly home?: string;
   readonly json: boolean;
 }
@@ -38,14 +42,25 @@ interface NativeRow {
   readonly bandwidth_gb_per_s: number;
   /** What reading a large buffer reached in the same run. */
   readonly read_bandwidth_gb_per_s: number;
-  readonly prefill_tokens_per_s: Spread;
-  readonly decode_tokens_per_s: Spread;
+  readonly [field: string]: unknown;
 }
+
+const spreadFields = [
+  ...['prefill_tokens_per_s', 'decode_tokens_per_s'],
+  ...['new_chat_ms', 'cached_load_ms', 'cached_first_token_ms'],
+];
 
 /** Medians under the plain names, spreads beside them. */
 function rowOf(device: DeviceKind, json: string): Readonly<Record<string, unknown>> {
-  const { context, prefill_tokens_per_s, decode_tokens_per_s, ...rest } = JSON.parse(json) as NativeRow;
+  const { context, ...rest } = JSON.parse(json) as NativeRow;
   const { device: deviceName, bandwidth_gb_per_s, read_bandwidth_gb_per_s, ...others } = rest;
+  const timings: Record<string, unknown> = {};
+  for (const name of spreadFields) {
+    const spread = others[name] as Spread | undefined;
+    if (spread === undefined) continue; // no cache was made
+    timings[name] = spread.median;
+    timings[`${name}_spread`] = spread;
+  }
   return {
     device,
     device_name: deviceName,
@@ -53,10 +68,7 @@ function rowOf(device: DeviceKind, json: string): Readonly<Record<string, unknow
     context_tokens: context,
     bandwidth_gb_per_s: read_bandwidth_gb_per_s,
     decode_gb_per_s: bandwidth_gb_per_s,
-    prefill_tokens_per_s: prefill_tokens_per_s.median,
-    decode_tokens_per_s: decode_tokens_per_s.median,
-    prefill_tokens_per_s_spread: prefill_tokens_per_s,
-    decode_tokens_per_s_spread: decode_tokens_per_s,
+    ...timings,
   };
 }
 
@@ -87,6 +99,10 @@ export function register(program: Command): void {
     .option('--repeats <number>', 'measurements of each', wholeNumber(1, 1000), 3)
     .option('--threads <number>', 'CPU threads (default: one per physical core)', wholeNumber(1, 4096))
     .option('--anatomy', 'with --json: also the time of every stage', false)
+    .option(
+      '--results <file>',
+      'what to append the results to (default: benchmarks.jsonl where Nemoflash keeps everything)',
+    )
     .option('--home <folder>', 'where Nemoflash keeps everything (default: NEMOFLASH_HOME, else the usual place)')
     .option('--json', 'print one JSON array, an object per format and context', false)
     .action((options: BenchOptions) => bench(options));
@@ -95,7 +111,15 @@ export function register(program: Command): void {
 async function bench(options: BenchOptions): Promise<void> {
   const rows = await withResolver(options.home, async ({ home, settings, resolve }) => {
     const source = await resolve(sourceOf(options.model, settings));
-    return measure(options, source, weightsFolder(home.cacheFolder, source));
+    const cacheDir = weightsFolder(home.cacheFolder, source);
+    try {
+      const measured = await measure(options, source, cacheDir);
+      await appendResults(options.results ?? path.join(home.root, 'benchmarks.jsonl'), measured);
+      return measured;
+    } finally {
+      // The weights of a synthetic model are kept for the measurement alone.
+      if (source.startsWith('synthetic:')) await rm(cacheDir, { recursive: true, force: true });
+    }
   });
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else for (const row of rows) printRow(row);

@@ -11,6 +11,7 @@
 #include "host.h"
 #include "model_impl.h"
 #include "random.h"
+#include "synthetic.h"
 
 namespace nf {
 namespace {
@@ -19,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-constexpr int n_cold_tokens = 16;
+constexpr int n_cold_tokens = 16, n_chat_tokens = 20;
 constexpr int n_anatomy_steps = 9;
 constexpr double long_prefill_s = 30;  // beyond this a prefill is measured once
 
@@ -58,7 +59,6 @@ class Bench {
       throw EngineError(ErrorCode::bad_argument, "a measurement needs a context, at least 2 tokens and 1 repeat");
     }
     load();
-    measure_cold();
     std::vector<BenchRow> rows;
     for (const int context : options_.contexts) rows.push_back(measure(context));
     // Before the buffer of the bandwidth measurement, which is not the model's.
@@ -78,27 +78,51 @@ class Bench {
     if (options_.on_progress) options_.on_progress(what);
   }
 
+  /// Loads once, and if that leaves a cache, from it as often as everything is repeated.
   void load() {
-    say("load");
     LoadOptions load_options = options_.load;
+    load_options.keep_made_up = true;
     const int longest = *std::max_element(options_.contexts.begin(), options_.contexts.end());
     // The cold start and the anatomy need a few positions of their own.
     load_options.max_positions = std::max(
-        load_options.max_positions, longest + std::max({options_.n_tokens, n_anatomy_steps, n_cold_tokens + 1}) + 1);
-    const auto start = Clock::now();
-    model_ = Model::load(load_options, stop_);
-    load_ms_ = 1e3 * seconds_since(start);
+        load_options.max_positions, longest + std::max({options_.n_tokens, n_anatomy_steps, n_chat_tokens + 1}) + 1);
     max_positions_ = load_options.max_positions;
+    load_ms_ = load_once(load_options);
+    // bf16 is used where the checkpoint lies; without a checkpoint there is no file to load from.
+    const bool is_made_up = is_synthetic(load_options.source) && load_options.format == WeightFormat::bf16;
+    if (!model_->info().is_cached || is_made_up) {
+      cold_first_token_ms_ = time_new_chat(n_cold_tokens);
+      return;
+    }
+    std::vector<double> loads, first_tokens;
+    model_.reset();
+    forget_peak_resident();
+    for (int repeat = 0; repeat < options_.n_repeats; ++repeat) {
+      model_.reset();
+      loads.push_back(load_once(load_options));
+      cold_first_token_ms_ = time_new_chat(n_cold_tokens);
+      first_tokens.push_back(loads.back() + cold_first_token_ms_);
+    }
+    cached_load_ms_ = spread_of(loads);
+    cached_first_token_ms_ = spread_of(first_tokens);
   }
 
-  void measure_cold() {
-    const auto tokens = random_tokens(n_cold_tokens, model_->info().n_vocab);
+  double load_once(const LoadOptions& load_options) {
+    say("load");
+    const auto start = Clock::now();
+    model_ = Model::load(load_options, stop_);
+    return 1e3 * seconds_since(start);
+  }
+
+  /// Milliseconds from a new session to the first token after a prompt of so many.
+  double time_new_chat(int n_prompt) {
+    const auto tokens = random_tokens(n_prompt, model_->info().n_vocab);
     Step step;
     const auto start = Clock::now();
     Session session(model_, max_positions_);
     session.prefill(tokens, stop_);
     session.decode(bench_sampling(), {&step, 1}, stop_);
-    cold_first_token_ms_ = 1e3 * seconds_since(start);
+    return 1e3 * seconds_since(start);
   }
 
   BenchRow measure(int context) {
@@ -111,7 +135,7 @@ class Bench {
     }
     const auto tokens = random_tokens(n_prefill, info.n_vocab);
     Session session(model_, max_positions_);
-    std::vector<double> prefill, decode;
+    std::vector<double> prefill, decode, new_chat;
     std::vector<std::int64_t> gaps_ns;
     bool repeat_prefill = true;
     Checkpoint filled;
@@ -129,6 +153,7 @@ class Bench {
         session.restore(filled);
       }
       decode.push_back(time_decode(session, gaps_ns));
+      new_chat.push_back(time_new_chat(n_chat_tokens));
     }
 
     BenchRow row;
@@ -141,7 +166,10 @@ class Bench {
     row.n_decode = options_.n_tokens;
     row.n_repeats = options_.n_repeats;
     row.load_ms = load_ms_;
+    row.cached_load_ms = cached_load_ms_;
     row.cold_first_token_ms = cold_first_token_ms_;
+    row.cached_first_token_ms = cached_first_token_ms_;
+    row.new_chat_ms = spread_of(new_chat);
     row.prefill_tokens_per_s = spread_of(prefill);
     row.decode_tokens_per_s = spread_of(decode);
     row.itl_p50_ms = 1e-6 * static_cast<double>(quantile(gaps_ns, 0.5));
@@ -218,6 +246,7 @@ class Bench {
   std::shared_ptr<const Model> model_;
   int max_positions_ = 0;
   double load_ms_ = 0, cold_first_token_ms_ = 0;
+  Spread cached_load_ms_, cached_first_token_ms_;
 };
 
 /// Writes "key":value pairs of one object.
@@ -286,8 +315,13 @@ std::string json_of(const BenchRow& row) {
   line.add_integer("n_repeats", row.n_repeats);
   line.add_number("load_ms", row.load_ms);
   line.add_number("cold_first_token_ms", row.cold_first_token_ms);
+  if (row.cached_load_ms.median > 0) {
+    line.add_spread("cached_load_ms", row.cached_load_ms);
+    line.add_spread("cached_first_token_ms", row.cached_first_token_ms);
+  }
   line.add_spread("prefill_tokens_per_s", row.prefill_tokens_per_s);
   line.add_spread("decode_tokens_per_s", row.decode_tokens_per_s);
+  line.add_spread("new_chat_ms", row.new_chat_ms);
   line.add_number("itl_p50_ms", row.itl_p50_ms);
   line.add_number("itl_p99_ms", row.itl_p99_ms);
   line.add_integer("weight_bytes", row.weight_bytes);

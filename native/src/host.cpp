@@ -176,6 +176,12 @@ std::int64_t peak_resident_bytes() {
 #endif
 }
 
+void forget_peak_resident() {
+#ifdef __linux__
+  std::ofstream("/proc/self/clear_refs") << 5;  // proc(5): the high-water mark starts again from what is resident now
+#endif
+}
+
 DeviceReport list_devices() {
   DeviceReport report;
   DeviceInfo cpu;

@@ -16,7 +16,9 @@ struct HostMemory {
 };
 HostMemory host_memory();
 
-/// Largest resident size of this process so far, in bytes.
+/// Largest resident size of this process so far, or since forget_peak_resident(), in bytes.
 std::int64_t peak_resident_bytes();
+/// Does nothing where the system cannot.
+void forget_peak_resident();
 
 }  // namespace nf

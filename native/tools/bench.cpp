@@ -27,11 +27,16 @@ void print(const BenchRow& row) {
               row.format.c_str(), row.context);
   std::printf("  load                 %10.0f ms\n", row.load_ms);
   std::printf("  cold first token     %10.1f ms\n", row.cold_first_token_ms);
-  const auto spread = [](const char* name, const Spread& s) {
-    std::printf("  %-20s %10.2f tokens/s  (%.2f to %.2f)\n", name, s.median, s.low, s.high);
+  const auto spread = [](const char* name, const Spread& s, const char* unit) {
+    std::printf("  %-20s %10.2f %s  (%.2f to %.2f)\n", name, s.median, unit, s.low, s.high);
   };
-  spread("prefill", row.prefill_tokens_per_s);
-  spread("decode", row.decode_tokens_per_s);
+  if (row.cached_load_ms.median > 0) {
+    spread("cached load", row.cached_load_ms, "ms");
+    spread("cached first token", row.cached_first_token_ms, "ms");
+  }
+  spread("new chat of 20", row.new_chat_ms, "ms");
+  spread("prefill", row.prefill_tokens_per_s, "tokens/s");
+  spread("decode", row.decode_tokens_per_s, "tokens/s");
   std::printf("  inter-token latency  %10.2f ms median, %.2f ms p99\n", row.itl_p50_ms, row.itl_p99_ms);
   std::printf("  bytes per token      %10.1f MB\n", 1e-6 * static_cast<double>(row.bytes_per_token));
   std::printf("  bandwidth            %10.2f GB/s, %.0f %% of the %.2f GB/s measured\n", row.bandwidth_gb_per_s,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -223,7 +223,7 @@ describe('bench and devices', () => {
   it('bench prints an object per format and context with the agreed fields', async () => {
     const { code, out, err } = await nemoflash([
       ...['bench', '--model', 'synthetic:tiny', '--format', 'bf16,int4', '--context', '64,128'],
-      ...['--tokens', '8', '--repeats', '1', '--json'],
+      ...['--tokens', '8', '--repeats', '2', '--json', '--results', file('results.jsonl', '{"at":"earlier"}\n')],
     ]);
     expect(code, err).toBe(0);
     const rows = JSON.parse(out) as Record<string, unknown>[];
@@ -236,11 +236,31 @@ describe('bench and devices', () => {
     const numbers = [
       ...['context_tokens', 'load_ms', 'cold_first_token_ms', 'prefill_tokens_per_s', 'decode_tokens_per_s'],
       ...['itl_p50_ms', 'itl_p99_ms', 'bytes_per_token', 'bandwidth_gb_per_s', 'bandwidth_share', 'peak_rss_mb'],
+      'new_chat_ms',
     ];
     for (const row of rows) {
       expect(row).toMatchObject({ device: 'cpu' });
       for (const name of numbers) expect(row[name], name).toBeGreaterThan(0);
+      const fromCache = row['format'] === 'int4' ? ['cached_load_ms', 'cached_first_token_ms'] : [];
+      for (const name of fromCache) expect(row[name], name).toBeGreaterThan(0);
+      const { low, median, high } = row['new_chat_ms_spread'] as Record<string, number>;
+      expect([low, median, high]).toEqual([low, median, high].sort((a = 0, b = 0) => a - b));
     }
+    const kept = readFileSync(file('results.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(kept.map((line) => JSON.parse(line) as object)).toEqual([
+      { at: 'earlier' },
+      ...rows.map((row) => ({
+        ...row,
+        at: expect.any(String) as string,
+        app_version: expect.stringMatching(/^\d/) as string,
+        engine_build: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+        commit: expect.toSatisfy((commit) => commit === null || typeof commit === 'string') as string,
+        machine: expect.objectContaining({ cpu: expect.any(String) as string }) as object,
+      })),
+    ]);
+    // Nothing of a made-up model is left behind.
+    const weights = path.join(folder, 'home', 'cache', 'weights');
+    expect(existsSync(weights) ? readdirSync(weights).filter((name) => name.startsWith('synthetic')) : []).toEqual([]);
   });
 
   it('devices lists the CPU, for people and for scripts', async () => {

@@ -11,7 +11,7 @@
 namespace nf {
 
 struct BenchOptions {
-  LoadOptions load;                // max_positions is raised to what the contexts need
+  LoadOptions load;                // max_positions is raised to what the contexts need; a synthetic model is cached too
   std::vector<int> contexts{512};  // positions in the cache when decoding starts, memory tokens included
   int n_tokens = 64;               // decoded per measurement
   int n_repeats = 3;
@@ -33,16 +33,19 @@ struct BenchRow {
   std::string source, device, format;
   int n_threads = 0;
   int context = 0, n_prefill = 0, n_decode = 0, n_repeats = 0;
-  double load_ms = 0;
-  double cold_first_token_ms = 0;  // right after loading: new session, 16 tokens prefilled, one token decoded
+  double load_ms = 0;              // the first load: from the cache if it has the weights, else with making them
+  Spread cached_load_ms;           // loads from the cache; 0 without one
+  double cold_first_token_ms = 0;  // right after the last load: new session, 16 tokens prefilled, one token decoded
+  Spread cached_first_token_ms;    // from the start of a cached load to the first token of that; 0 without a cache
   Spread prefill_tokens_per_s, decode_tokens_per_s;
+  Spread new_chat_ms;                     // from a fresh session to the first token after a prompt of 20
   double itl_p50_ms = 0, itl_p99_ms = 0;  // inter-token latency, over all repeats
   std::int64_t weight_bytes = 0;          // resident
   std::int64_t bytes_per_token = 0;       // that a step must move, from Model::stages() in the middle of the decode
   double bandwidth_gb_per_s = 0;          // bytes_per_token at the median speed
   double read_bandwidth_gb_per_s = 0;     // of the machine, measured in the same run
   double bandwidth_share = 0;             // the first divided by the second
-  double peak_rss_mb = 0;
+  double peak_rss_mb = 0;  // of the cached loads and what follows, where the system can tell; else of all
   std::vector<StageTime> anatomy;
   // With anatomy: the share by which a median ITL grows with class stamps, and with every stage timed; over ABBA pairs.
   Spread stamp_overhead, trace_overhead;
