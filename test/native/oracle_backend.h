@@ -16,6 +16,7 @@ class OracleBackend : public Backend {
 
   int n_rows_read = 0, n_rows_written = 0;  // of the attention cache, by read_kv and write_kv
   int n_forwards = 0;
+  int n_tokens_computed = 0;
   int n_tokens_until_failure = -1;  // forward() throws cancelled in the middle of this many tokens; -1: never
   bool fails_for_good = false;      // throws device_lost instead
   int max_rows_now = 16;
@@ -47,6 +48,7 @@ class OracleBackend : public Backend {
           throw EngineError(fails_for_good ? ErrorCode::device_lost : ErrorCode::cancelled, "the fuse");
         }
         if (n_tokens_until_failure > 0) --n_tokens_until_failure;
+        ++n_tokens_computed;
         const OracleRow row = oracle_.consume(slot.state, slice.tokens[i]);
         if (slot.state.position > slot.max_positions) throw EngineError(ErrorCode::bad_argument, "slot overrun");
         hidden.resize(row.hidden.size());

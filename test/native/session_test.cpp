@@ -74,6 +74,18 @@ TEST("a session starts behind the memory tokens and counts positions") {
   CHECK_EQ(session.position(), 8);
 }
 
+TEST("a new chat computes its own tokens alone: the memory tokens were, once, when the model was loaded") {
+  Bench bench;
+  CHECK_EQ(bench.backend->n_tokens_computed, bench.n_memory);
+  for (int chat = 1; chat <= 3; ++chat) {
+    Session session(bench.model, 100);
+    session.prefill(prompt, never);
+    session.reset();
+    session.prefill(prompt, never);
+    CHECK_EQ(bench.backend->n_tokens_computed, bench.n_memory + 2 * chat * static_cast<int>(prompt.size()));
+  }
+}
+
 TEST("slots are given back") {
   Bench bench;
   const int before = bench.backend->n_slots();
