@@ -78,6 +78,15 @@ export type WeightFormat = (typeof weightFormats)[number];
 export const keptFormats = ['bf16', 'int8', 'mixed', 'int4'] as const satisfies readonly WeightFormat[];
 export type KeptFormat = (typeof keptFormats)[number];
 
+/**
+ * Formats that the app chooses by itself, the preferred first (docs/quality.md). A GPU reads the released weights faster
+ * than anybody reads; a CPU is waiting for memory, and int8 halves that at a loss as small as bf16 activations' own.
+ */
+export const automaticFormats = {
+  cuda: ['bf16', 'int8', 'mixed', 'int4'],
+  cpu: ['int8', 'mixed', 'int4'],
+} as const satisfies Readonly<Record<DeviceKind, readonly WeightFormat[]>>;
+
 export const contextRange = { min: 512, max: 262_144, step: 256, default: 8192 } as const satisfies NumberRange;
 
 export interface DeviceInfo {

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-import { contextRange } from '../contract/domain.ts';
+import { automaticFormats, contextRange } from '../contract/domain.ts';
 import type { DeviceInfo, DeviceKind, DeviceReport, LoadRequest, WeightFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 
@@ -14,9 +14,6 @@ export interface LoadPlan {
   readonly contextPositions: number;
   readonly threads: number;
 }
-
-/** Formats that `auto` may choose, the most faithful first. */
-const autoFormats = ['bf16', 'mixed', 'int4'] as const satisfies readonly WeightFormat[];
 
 /** Resident bytes per byte of bf16 weights, scales and what stays unquantised included. */
 const sizeShare: Readonly<Record<WeightFormat, number>> = { f32: 2, bf16: 1, int8: 0.56, mixed: 0.42, int4: 0.33 };
@@ -59,11 +56,11 @@ function bestGpu(report: DeviceReport, index: number | undefined): DeviceInfo | 
   return gpus.toSorted((a, b) => b.memoryFreeBytes - a.memoryFreeBytes)[0];
 }
 
-/** `auto` takes the GPU only when the weights fit there, and the most faithful format that fits comfortably. */
+/** `auto` takes the GPU only when the weights fit there, and the preferred format that fits comfortably. */
 export function planLoad(request: LoadRequest, report: DeviceReport, bf16Bytes: number): LoadPlan {
   const wanted = request.format ?? 'auto';
-  const candidates: readonly WeightFormat[] = wanted === 'auto' ? autoFormats : [wanted];
-  const fitting = (device: DeviceInfo) => candidates.find((format) => fits(format, bf16Bytes, device));
+  const candidates = (on: DeviceKind): readonly WeightFormat[] => (wanted === 'auto' ? automaticFormats[on] : [wanted]);
+  const fitting = (device: DeviceInfo) => candidates(device.kind).find((format) => fits(format, bf16Bytes, device));
 
   const gpu = bestGpu(report, request.deviceIndex);
   const kind = request.device ?? 'auto';
@@ -78,7 +75,7 @@ export function planLoad(request: LoadRequest, report: DeviceReport, bf16Bytes: 
     device: useGpu ? 'cuda' : 'cpu',
     deviceIndex: useGpu ? (device?.index ?? -1) : -1,
     // Where nothing fits comfortably the smallest is tried: the engine knows best whether it fits at all.
-    format: (device && fitting(device)) ?? candidates.at(-1) ?? 'bf16',
+    format: (device && fitting(device)) ?? candidates(useGpu ? 'cuda' : 'cpu').at(-1) ?? 'int4',
     contextPositions: request.contextPositions ?? contextRange.default,
     threads: request.threads ?? 0,
   };

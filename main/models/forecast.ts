@@ -1,5 +1,5 @@
 /** What a model will need and how fast it can be, before it is fetched. Sizes follow native/src/quantise.h. */
-import { weightFormats } from '../contract/domain.ts';
+import { automaticFormats, weightFormats } from '../contract/domain.ts';
 import type { DeviceKind, FormatForecast, WeightFormat } from '../contract/domain.ts';
 import type { ModelConfig } from './modelConfig.ts';
 
@@ -115,13 +115,10 @@ export function forecast(
   );
 }
 
-/** From the most faithful on. f32 is for measuring, not for talking. */
-const preferred: readonly WeightFormat[] = ['bf16', 'int8', 'mixed', 'int4'];
-
-/** The most faithful format that fits on a GPU, else on the CPU; int4 when nothing fits. */
+/** The preferred format that fits on a GPU, else on the CPU; int4 when nothing fits. */
 export function recommendFormat(forecasts: readonly FormatForecast[]): WeightFormat {
   for (const device of ['cuda', 'cpu'] as const) {
-    const fitting = preferred.find((format) =>
+    const fitting = automaticFormats[device].find((format) =>
       forecasts.some((entry) => entry.device === device && entry.format === format && entry.fits),
     );
     if (fitting) return fitting;

@@ -26,7 +26,7 @@ const plan = (request: object, ...devices: DeviceInfo[]) =>
 describe('load plan', () => {
   it('auto takes the GPU only when the weights fit there', () => {
     expect(plan({}, device('cpu', 30), device('cuda', 16))).toMatchObject({ device: 'cuda', format: 'bf16' });
-    expect(plan({}, device('cpu', 30), device('cuda', 1))).toMatchObject({ device: 'cpu', format: 'bf16' });
+    expect(plan({}, device('cpu', 30), device('cuda', 1))).toMatchObject({ device: 'cpu', format: 'int8' });
   });
 
   it('auto takes the GPU with the most free memory, an index the one named', () => {
@@ -35,9 +35,11 @@ describe('load plan', () => {
     expect(plan({ deviceIndex: 0 }, ...devices)).toMatchObject({ device: 'cuda', deviceIndex: 0 });
   });
 
-  it('auto takes the most faithful format that fits comfortably', () => {
-    const formats = [30, 6, 3].map((freeGb) => plan({}, device('cpu', freeGb)).format);
-    expect(formats).toEqual(['bf16', 'mixed', 'int4']);
+  it('auto takes the preferred format that fits comfortably', () => {
+    const onCpu = [30, 5, 4, 3, 1].map((freeGb) => plan({}, device('cpu', freeGb)).format);
+    expect(onCpu).toEqual(['int8', 'int8', 'mixed', 'int4', 'int4']);
+    const onGpu = [30, 6, 4, 3].map((freeGb) => plan({}, device('cpu', 1), device('cuda', freeGb)).format);
+    expect(onGpu).toEqual(['bf16', 'int8', 'mixed', 'int4']);
   });
 
   it('what is asked for by name is not second-guessed', () => {
