@@ -1,7 +1,10 @@
 /** The words of the API page. */
 import { count } from './format.ts';
+import { germanApi } from './germanApi.ts';
+import { language } from './language.ts';
+import type { Translated } from './language.ts';
 
-export const apiStrings = {
+export const englishApi = {
   title: 'Local API',
   serve: 'Let programs on this computer use the model',
   serveHelp:
@@ -39,3 +42,7 @@ export const apiStrings = {
   seconds: (ms: number) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`),
   ended: (status: number) => (status === 200 ? 'Answered' : status === 499 ? 'Client left' : `Refused, ${status}`),
 } as const;
+
+export type ApiStrings = Translated<typeof englishApi>;
+
+export const apiStrings: ApiStrings = { en: englishApi, de: germanApi }[language];

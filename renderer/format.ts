@@ -6,7 +6,7 @@ const thin = '\u202f';
 const gap = '\u00a0';
 
 /** With the decimal mark of the language. */
-const fixed = (value: number, digits: number): string => {
+export const fixed = (value: number, digits: number): string => {
   const text = value.toFixed(digits);
   return language === 'de' ? text.replace('.', ',') : text;
 };

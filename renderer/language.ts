@@ -2,6 +2,13 @@
 import { languages } from '../main/contract/domain.ts';
 import type { Language, LanguageChoice } from '../main/contract/domain.ts';
 
+/** Any text in the place of a text, the same shape elsewhere: what another language has to be. */
+export type Translated<T> = T extends string
+  ? string
+  : T extends (...values: infer Values) => string
+    ? (...values: Values) => string
+    : { readonly [K in keyof T]: Translated<T[K]> };
+
 const key = 'nemoflash.language';
 
 /** The words of the page are needed before main can say what the settings are, so the page keeps a copy. */

@@ -3,6 +3,7 @@ import type { Language, LoadPhase, SamplingNumber, WeightFormat } from '../main/
 import { bytesText, count, rateText, remaining } from './format.ts';
 import { german } from './german.ts';
 import { language } from './language.ts';
+import type { Translated } from './language.ts';
 import { latencyStrings } from './latencyStrings.ts';
 
 const formatNames: Readonly<Record<WeightFormat, string>> = {
@@ -502,13 +503,6 @@ export const english = {
     details: 'Details',
   },
 };
-
-/** Any text in the place of a text, the same shape elsewhere. */
-type Translated<T> = T extends string
-  ? string
-  : T extends (...values: infer Values) => string
-    ? (...values: Values) => string
-    : { readonly [K in keyof T]: Translated<T[K]> };
 
 /** What every language has to say. */
 export type Strings = Translated<typeof english>;

@@ -58,7 +58,7 @@ const moments: Readonly<Record<string, (page: Page) => Promise<() => Promise<unk
   },
   async inspector(page) {
     await page.getByRole('button', { name: 'Show tokens' }).last().click();
-    await page.getByRole('button', { name: /^ shape, / }).hover();
+    await page.getByRole('button', { name: /^shape, / }).hover();
     return () => page.getByRole('button', { name: 'Show formatted text' }).last().click();
   },
   async palette(page) {

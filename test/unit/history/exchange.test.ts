@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { defaultSampling } from '../../../main/contract/domain.ts';
-import type { Chat, Message } from '../../../main/contract/domain.ts';
+import type { Chat, ContextPolicy, Message } from '../../../main/contract/domain.ts';
 import type { ChatStore } from '../../../main/history/chatStore.ts';
 import { exportChats, importChats } from '../../../main/history/exchange.ts';
 import type { ExchangeFormat } from '../../../main/history/exchange.ts';
@@ -45,8 +45,10 @@ function addTrickyChat(store: ChatStore, title: string): Chat {
     status: 'failed',
     error: { code: 'DEVICE_LOST', message: 'The GPU --> is gone.', retryable: true },
     stats: null,
+    cut: { firstId: `${id}-2`, droppedMessages: 2, summary: 'They --> met.' },
   };
-  const chat = { ...rest, id: `${id}-filled`, title, draft: 'typed so far', pinned: true, leafId: failed.id };
+  const context: ContextPolicy = { kind: 'summarise', keepTurns: 3 };
+  const chat = { ...rest, context, id: `${id}-filled`, title, draft: 'typed so far', pinned: true, leafId: failed.id };
   const owned = [...messages, failed].map((entry) => ({ ...entry, chatId: chat.id }));
   store.remove(id);
   store.insert({ ...chat, messages: owned });
@@ -88,6 +90,8 @@ describe.each<ExchangeFormat>(['json', 'markdown'])('an export as %s', (format) 
     expect(new Set([...copy.messages, ...chat.messages].map(({ id }) => id)).size).toBe(chat.messages.length * 2);
     const places = ({ messages }: Chat) => messages.map((m) => messages.findIndex(({ id }) => id === m.parentId));
     expect(places(copy)).toEqual(places(chat));
+    const cutPlace = ({ messages }: Chat) => messages.findIndex(({ id }) => id === messages.at(-1)?.cut?.firstId);
+    expect([cutPlace(copy), cutPlace(chat)]).toEqual([2, 2]);
     expect(store.get(chat.id).draft).toBe('changed');
   });
 

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 
-import { defaultSampling } from '../../../main/contract/domain.ts';
+import { defaultContextPolicy, defaultSampling } from '../../../main/contract/domain.ts';
 import { readChatHeader, readMessage, readMessages } from '../../../main/history/rows.ts';
 import { fakeStats } from '../chat/fakeEngine.ts';
 import { openTestHistory, testHome } from './testHome.ts';
@@ -73,6 +73,20 @@ describe('reading rows', () => {
     const header = readChatHeader({ id: 'c', title: 7, sampling: '{"temperature": 50, "topK": 3}', pinned: 'yes' });
     expect(header).toMatchObject({ title: '', pinned: false, sampling: { ...defaultSampling, topK: 3 } });
     expect(readChatHeader({ id: 'c', sampling: 'nonsense' })?.sampling).toEqual(defaultSampling);
+  });
+
+  test('a policy or a cut that cannot be read gives way, and a good field of it stays', () => {
+    const policy = (context: string) => readChatHeader({ id: 'c', context })?.context;
+    expect(policy('{"kind": "forget", "keepTurns": 3}')).toEqual({ ...defaultContextPolicy, keepTurns: 3 });
+    expect(policy('{')).toEqual(defaultContextPolicy);
+    const row = { id: 'm', chat_id: 'c', role: 'assistant', content: 'x', status: 'complete' };
+    const cut = (text: string) => readMessages([{ ...row, cut: text }])[0]?.cut;
+    expect(cut('{"firstId": "a", "droppedMessages": 2, "summary": 7}')).toEqual({
+      firstId: 'a',
+      droppedMessages: 2,
+      summary: null,
+    });
+    expect(cut('{"firstId": ""}')).toBeUndefined();
   });
 
   test('a chat opens with every one of its rows damaged but one', async () => {

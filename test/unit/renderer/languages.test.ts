@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { englishApi } from '../../../renderer/apiStrings.ts';
 import { german } from '../../../renderer/german.ts';
+import { germanApi } from '../../../renderer/germanApi.ts';
 import { languageOf } from '../../../renderer/language.ts';
 import { english } from '../../../renderer/strings.ts';
 
@@ -22,8 +24,8 @@ function texts(value: unknown, path = ''): ReadonlyMap<string, string> {
 }
 
 describe('languages', () => {
-  const inEnglish = texts(english);
-  const inGerman = texts(german);
+  const inEnglish = texts({ ...english, api: englishApi });
+  const inGerman = texts({ ...german, api: germanApi });
   // Terms are explained under the name they have in each language.
   const keys = (of: ReadonlyMap<string, string>) => [...of.keys()].filter((key) => !key.startsWith('.latency.terms.'));
 
