@@ -20,8 +20,7 @@ __device__ __forceinline__ float element(const DeviceMatrix& m, int row, int col
     return __bfloat162float(*reinterpret_cast<const __nv_bfloat16*>(place));
   }
   if (m.format == MatrixFormat::int8) {
-    const int byte = std::to_integer<int>(unit[granule / 2 * 512 + (g * 4 + t) * 16 + granule % 2 * 8 + j]);
-    const int code = byte & 0x80 ? -(byte & 0x7f) : byte;
+    const int code = static_cast<std::int8_t>(unit[granule / 2 * 512 + (g * 4 + t) * 16 + granule % 2 * 8 + j]);
     return static_cast<float>(code) * __half2float(reinterpret_cast<const __half*>(unit + 1024)[g]);
   }
   const auto word = *reinterpret_cast<const std::uint32_t*>(unit + (g * 4 + t) * 16 + granule * 4);

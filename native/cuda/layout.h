@@ -6,7 +6,7 @@
 //
 //   bf16  2048 bytes: four 512-byte atoms (8 rows x 32 columns); row g at 64 g, its 16-byte piece t at place
 //                     t ^ (g / 2 % 4). Read as fragments without bank conflicts, and by wgmma as a 64-byte swizzle.
-//   int8  1040 bytes: two blocks of 16 bytes per lane (64 columns each; codes as sign and magnitude), 8 float16 scales
+//   int8  1040 bytes: two blocks of 16 bytes per lane (64 columns each), 8 float16 scales
 //   int4   576 bytes: 16 bytes per lane (one 32-bit word per 32 columns; code + 8), then 4 x 8 float16 scales
 //   f32   row-major [n_out, k], the reference format; no units.
 #pragma once

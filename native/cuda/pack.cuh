@@ -50,7 +50,7 @@ static __global__ void pack_int8_kernel(const std::int8_t* codes, const float* s
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
     const int code = column + j < target.k ? codes[row * std::int64_t{target.k} + column + j] : 0;
-    bytes[j] = static_cast<std::uint8_t>(code < 0 ? 0x80 | -code : code);
+    bytes[j] = static_cast<std::uint8_t>(code);
   }
   const int g = (first_row + row) % tile_rows, t = column % 32 / 8, granule = column % unit_columns / 32;
   std::byte* unit = unit_of(target, first_row + row, column, unit_bytes(MatrixFormat::int8));

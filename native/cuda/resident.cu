@@ -191,15 +191,23 @@ __device__ __forceinline__ float epilogue_operand(const MatvecArguments& a, cons
   return 1;
 }
 
-/// Waits for x and writes it as two bf16 parts, multiplied by the norm weights, and each warp's share of the sum of
-/// squares. Returns the epilogue's operand for the first tiles.
-__device__ float load_x(const MatvecArguments& a, const Batch& first, std::byte* x_rows, Shared& shared,
+/// x in shared memory, in the forms that a block's products need; null where none does.
+struct XRows {
+  std::byte *digits, *parts;
+
+  __device__ XRows(const MatvecArguments& a, bool has_kept, std::byte* memory) {
+    const bool is_integer = a.main_format != MatrixFormat::bf16;
+    digits = is_integer ? memory : nullptr;
+    parts = !is_integer ? memory : has_kept ? memory + digits_bytes(a.k) : nullptr;
+  }
+};
+
+/// Waits for x and writes it, multiplied by the norm weights, and each warp's share of the sum of squares. Returns the
+/// epilogue's operand for the first tiles.
+__device__ float load_x(const MatvecArguments& a, const Batch& first, const XRows& rows, Shared& shared,
                         const ResidentTeam& team) {
   constexpr int batch = 6;  // loads in flight per thread: enough for 9216 columns at once
   const int n_quads = padded(a.k, unit_columns) / 4, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int row_bytes = x_row_bytes(a.k);
-  float* sums = reinterpret_cast<float*>(x_rows + 2 * row_bytes);
-  const bool needs_sums = a.main_format == MatrixFormat::int4;
   const int norm_quads = a.prologue == Prologue::head_rms ? a.head_dim / 4 : a.k / 4;
   const auto norm_of = [&](int index) {
     return a.prologue != Prologue::plain && index * 4 < a.k
@@ -234,14 +242,14 @@ __device__ float load_x(const MatvecArguments& a, const Batch& first, std::byte*
         r = rsqrtf(sum / static_cast<float>(a.head_dim) + a.eps);
       }
       v[i] = make_float4(v[i].x * r * w[i].x, v[i].y * r * w[i].y, v[i].z * r * w[i].z, v[i].w * r * w[i].w);
-      float sum = index < n_quads ? store_operand(x_rows, row_bytes, index, v[i]) : 0.0f;
-      if (needs_sums) {
-        for (int offset = 1; offset < 8; offset <<= 1) sum += __shfl_xor_sync(full_warp, sum, offset);
-        if (lane % 8 == 0 && index < n_quads) sums[index / 8] = int4_offset * sum;
-      }
+      if (index >= n_quads) continue;  // uniform over the warp
+      if (rows.digits) store_digits(rows.digits, a.k, index, v[i], a.main_format == MatrixFormat::int4);
+      if (rows.parts) store_parts_as_operand(rows.parts, x_row_bytes(a.k), index, v[i]);
     }
   }
-  if (threadIdx.x < 4) sums[n_quads / 8 + static_cast<int>(threadIdx.x)] = 0;
+  if (rows.digits && threadIdx.x < 4) {
+    reinterpret_cast<float*>(rows.digits + digits_bytes(a.k))[static_cast<int>(threadIdx.x) - 4] = 0;
+  }
   squares = warp_sum(squares);
   if (lane == 0) shared.squares[warp] = squares;
   return operand;
@@ -283,7 +291,7 @@ __device__ void multiply(const MatvecArguments& a, const Share& share, int first
                          const std::byte* x_rows, Shared& shared, Partials& partials) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int units = n_units(a.k), step = chunk_units(F, ring.slot_bytes), n_tiles = share.count();
-  const XShare x(x_rows, a.k, lane);
+  const XShare<F> x(x_rows, a.k, lane);
   for (int done = 0; done < n_tiles; done += tiles_per_flush) {
     const Batch batch = batch_at(a, share, first_output, done);
     if (done > 0) operand = epilogue_operand(a, batch);
@@ -311,21 +319,20 @@ __device__ void multiply(const MatvecArguments& a, const Share& share, int first
 [[maybe_unused]] __device__ void run_matvec(const MatvecArguments& a, Ring& ring, std::byte* work, Shared& shared,
                                             const ResidentTeam& team) {
   Partials& partials = *reinterpret_cast<Partials*>(work);
-  std::byte* x_rows = work + sizeof(Partials);
   const Share main = main_share(a), kept = kept_share(a);
-  const Batch first = batch_at(a, main, 0, 0);
-  const float operand = load_x(a, first, x_rows, shared, team);
+  const XRows x(a, kept.count() > 0, work + sizeof(Partials));
+  const float operand = load_x(a, batch_at(a, main, 0, 0), x, shared, team);
   sync_consumers();
   switch (a.main_format) {
-    case MatrixFormat::bf16: multiply<MatrixFormat::bf16>(a, main, 0, operand, ring, x_rows, shared, partials); break;
-    case MatrixFormat::int8: multiply<MatrixFormat::int8>(a, main, 0, operand, ring, x_rows, shared, partials); break;
-    default: multiply<MatrixFormat::int4>(a, main, 0, operand, ring, x_rows, shared, partials); break;
+    case MatrixFormat::bf16: multiply<MatrixFormat::bf16>(a, main, 0, operand, ring, x.parts, shared, partials); break;
+    case MatrixFormat::int8: multiply<MatrixFormat::int8>(a, main, 0, operand, ring, x.digits, shared, partials); break;
+    default: multiply<MatrixFormat::int4>(a, main, 0, operand, ring, x.digits, shared, partials); break;
   }
   if (kept.count() == 0) return;
   sync_consumers();
   const int first_kept = a.main_tiles * tile_rows;
   const float kept_operand = epilogue_operand(a, batch_at(a, kept, first_kept, 0));
-  multiply<MatrixFormat::bf16>(a, kept, first_kept, kept_operand, ring, x_rows, shared, partials);
+  multiply<MatrixFormat::bf16>(a, kept, first_kept, kept_operand, ring, x.parts, shared, partials);
 }
 
 // ---- the kernel ----------------------------------------------------------------------------------------------------
@@ -427,7 +434,8 @@ int slot_bytes_for(WeightFormat format) {
 
 int work_bytes_for(const Config& c) {
   const int k = std::max({c.hidden, c.ffn_dim, c.mamba_inner, c.n_heads * c.v_dim});
-  const int product = static_cast<int>(sizeof(Partials)) + x_bytes(k);
+  const int x = std::max({parts_bytes(k), digits_bytes(k), digits_bytes(c.hidden) + parts_bytes(c.hidden)});
+  const int product = static_cast<int>(sizeof(Partials)) + x;
   return padded(std::max(product, n_teams * static_cast<int>(sizeof(TeamShared))), 128);
 }
 

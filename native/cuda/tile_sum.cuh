@@ -1,63 +1,126 @@
-// The inner product of the resident kernel: a tile of W times one row of x.
+// The inner product of the resident kernel: a tile of W times one row of x, by the matrix instruction.
 //
-// W is the 16 x 16 operand, a 32-column granule at a time. A lane's eight weights, four words, fill it as they come:
-// words 0 and 2 as row g, words 1 and 3 as row g + 8. So x comes in two versions, one for each half of the operand, and
-// two parts, high and low: four columns of the other operand. Column n = 2 part + version; rows g of columns 0 and 2
-// and rows g + 8 of columns 1 and 3 are results, the rest means nothing. Lane t of a row holds part t's two.
+// W is the operand of 16 rows. A lane's weights fill it as they come, in two rows: g and g + 8. So x comes in two
+// versions, one for each, and in parts that add up to it: column n = 2 part + version of the other operand. Rows g of
+// version 0 and rows g + 8 of version 1 are results, the rest means nothing; lane t of a row holds those of part t.
+//
+//   bf16 weights        two parts of x in bf16, high and low; a granule of 32 columns at a time, whose words 0 and 2
+//   are
+//                       row g, words 1 and 3 row g + 8
+//   int8, int4 weights  three parts in 8-bit integers: x in units of its largest value in the unit over 2^22, to base
+//   256.
+//                       Codes are multiplied as they are, sums are exact. int8: 64 columns at a time, the first four of
+//                       every eight as row g. int4: two granules at a time, as rows g and g + 8; the 8 that its codes
+//                       are too large comes off with 8 times the sum of x.
 #pragma once
 
 #include "matvec.cuh"
 
 namespace nf::cuda {
 
-constexpr float int4_offset = 136;  // int4_biased() gives code + 136
+constexpr int n_digits = 3;
 
-/// Bytes of what a product needs of x: two parts in the order of the operand, then 136 times the sum of every granule
-/// (of int4 products), and 16 zeros.
-__host__ __device__ constexpr int x_bytes(int k) {
-  return 2 * x_row_bytes(k) + padded(k, unit_columns) / 32 * static_cast<int>(sizeof(float)) + 16;
+__host__ __device__ constexpr int digit_row_bytes(int k) { return padded(k, unit_columns) + x_pad_bytes; }
+/// Three rows of digits, then per unit the value of a one in each digit, then per unit 8 times the sum of x in every
+/// granule, and 16 zeros.
+__host__ __device__ constexpr int digits_bytes(int k) {
+  return n_digits * digit_row_bytes(k) + n_units(k) * 2 * static_cast<int>(sizeof(float4)) +
+         static_cast<int>(sizeof(float4));
 }
+/// Two rows of bf16.
+__host__ __device__ constexpr int parts_bytes(int k) { return 2 * x_row_bytes(k); }
 
-/// Where a lane finds its share of x.
-struct XShare {
-  const std::byte* values;   // of unit 0; 256 bytes per unit
-  const std::byte* offsets;  // sums of unit 0's granules, or zeros
-  int offsets_step;          // bytes per unit
-
-  __device__ XShare(const std::byte* x_rows, int k, int lane) {
-    const int g = lane / 4, t = lane % 4, row_bytes = x_row_bytes(k), n_sums = padded(k, unit_columns) / 32;
-    values = x_rows + g / 2 % 2 * row_bytes + (g % 2 * 4 + t) * 16;
-    offsets = x_rows + 2 * row_bytes + (t == 0 ? 0 : n_sums * static_cast<int>(sizeof(float)));
-    offsets_step = t == 0 ? 16 : 0;
-  }
-};
-
-/// Four consecutive values of x, from column 4 `index` on, as two bf16 parts each in the operand's order. Returns the
-/// sum of what was stored.
-__device__ __forceinline__ float store_operand(std::byte* x_rows, int row_bytes, int index, float4 v) {
+/// Four consecutive values of x, from column 4 `index` on, as two bf16 parts each.
+__device__ __forceinline__ void store_parts_as_operand(std::byte* rows, int row_bytes, int index, float4 v) {
   const std::uint32_t high0 = pack_bf16(v.x, v.y), high1 = pack_bf16(v.z, v.w);
   const std::uint32_t low0 = pack_bf16(v.x - low_bf16(high0), v.y - high_bf16(high0));
   const std::uint32_t low1 = pack_bf16(v.z - low_bf16(high1), v.w - high_bf16(high1));
   const int granule = index / 8 % 4, t = index / 2 % 4;
-  std::byte* place = x_rows + index / 32 * 256 + granule / 2 * 128 + t * 16 + granule % 2 * 8 + index % 2 * 4;
+  std::byte* place = rows + index / 32 * 256 + granule / 2 * 128 + t * 16 + granule % 2 * 8 + index % 2 * 4;
   *reinterpret_cast<std::uint32_t*>(place) = high0;
   *reinterpret_cast<std::uint32_t*>(place + 64) = high1;
   *reinterpret_cast<std::uint32_t*>(place + row_bytes) = low0;
   *reinterpret_cast<std::uint32_t*>(place + row_bytes + 64) = low1;
-  return (low_bf16(high0) + high_bf16(high0) + low_bf16(high1) + high_bf16(high1)) +
-         (low_bf16(low0) + high_bf16(low0) + low_bf16(low1) + high_bf16(low1));
 }
+
+/// The same as digits, in the order of the weights' codes. Warp-collective: the lanes hold one unit.
+__device__ __forceinline__ void store_digits(std::byte* rows, int k, int index, float4 v, bool for_int4) {
+  const float largest = fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+  // Of numbers without sign the bits are in order, and those of NaN the largest.
+  const bool bad = isnan(v.x) || isnan(v.y) || isnan(v.z) || isnan(v.w);
+  const std::uint32_t bits = __reduce_max_sync(full_warp, bad ? 0x7fffffffu : __float_as_uint(largest));
+  const float most = __uint_as_float(bits), one = most * 0x1p-22f;
+  const float inverse = most > 0 ? 0x1p22f / most : 0.0f;
+  const int x[4] = {__float2int_rn(v.x * inverse), __float2int_rn(v.y * inverse), __float2int_rn(v.z * inverse),
+                    __float2int_rn(v.w * inverse)};
+  const auto digits_of = [](int value) {
+    return (static_cast<std::uint32_t>(value) + 0x808080u) ^ 0x808080u;  // bytes 0 to 2, signed
+  };
+  std::uint32_t z[4] = {digits_of(x[0]), digits_of(x[1]), digits_of(x[2]), digits_of(x[3])};
+  const int unit = index / 32, granule = index / 8 % 4, t = index / 2 % 4, half = index % 2;
+  const int row_bytes = digit_row_bytes(k);
+  float* ones = reinterpret_cast<float*>(rows + n_digits * row_bytes) + unit * 4;
+  int version = half, slot = granule % 2;
+  if (for_int4) {
+    // The codes of eight columns come as 0 4 1 5 and 2 6 3 7: see pack_int4_kernel.
+    version = granule % 2, slot = half;
+    const std::uint32_t first = __shfl_xor_sync(full_warp, half ? z[0] : z[2], 1);
+    const std::uint32_t second = __shfl_xor_sync(full_warp, half ? z[1] : z[3], 1);
+    if (half) {
+      z[0] = first, z[1] = z[2], z[2] = second;
+    } else {
+      z[2] = z[1], z[1] = first, z[3] = second;
+    }
+    int sum = x[0] + x[1] + x[2] + x[3];
+    for (int offset = 1; offset < 8; offset <<= 1) sum += __shfl_xor_sync(full_warp, sum, offset);
+    float* sums = reinterpret_cast<float*>(rows + n_digits * row_bytes) + (n_units(k) + unit) * 4;
+    if (index % 8 == 0) sums[granule] = 8 * one * static_cast<float>(sum);
+  }
+  if (index % 32 == 0) *reinterpret_cast<float4*>(ones) = make_float4(one, 256 * one, 65536 * one, 0);
+  const std::uint32_t low0 = __byte_perm(z[0], z[1], 0x5140), low1 = __byte_perm(z[2], z[3], 0x5140);
+  const std::uint32_t high0 = __byte_perm(z[0], z[1], 0x0062), high1 = __byte_perm(z[2], z[3], 0x0062);
+  std::byte* place = rows + unit * unit_columns + (version * 4 + t) * 16 + granule / 2 * 8 + slot * 4;
+  *reinterpret_cast<std::uint32_t*>(place) = __byte_perm(low0, low1, 0x5410);
+  *reinterpret_cast<std::uint32_t*>(place + row_bytes) = __byte_perm(low0, low1, 0x7632);
+  *reinterpret_cast<std::uint32_t*>(place + 2 * row_bytes) = __byte_perm(high0, high1, 0x5410);
+}
+
+/// Where a lane finds its share of x.
+template <MatrixFormat F>
+struct XShare {
+  const std::byte *values, *ones, *sums;  // of unit 0
+  int sums_step;                          // bytes per unit
+
+  __device__ XShare(const std::byte* rows, int k, int lane) {
+    const int g = lane / 4, t = lane % 4;
+    if constexpr (F == MatrixFormat::bf16) {
+      values = rows + g / 2 % 2 * x_row_bytes(k) + (g % 2 * 4 + t) * 16;
+      ones = sums = nullptr, sums_step = 0;
+    } else {
+      const int row_bytes = digit_row_bytes(k), units = n_units(k), table = static_cast<int>(sizeof(float4));
+      values = rows + min(g / 2, n_digits - 1) * row_bytes + (g % 2 * 4 + t) * 16;
+      ones = rows + n_digits * row_bytes + t * static_cast<int>(sizeof(float));
+      // The sum comes off where the highest digit is, the others take zeros.
+      const bool mine = t == n_digits - 1;
+      sums = rows + n_digits * row_bytes + units * (mine ? 1 : 2) * table;
+      sums_step = mine ? table : 0;
+    }
+  }
+};
+
+constexpr int sum_zero = 0x4b400000;  // an integer counted from here is, as bits of a float, that much above 1.5 2^23
+__device__ __forceinline__ float value_of_sum(int bits) { return __int_as_float(bits) - 12582912.0f; }
 
 /// This lane's sums over units of one tile.
 template <MatrixFormat F>
 struct TileSum {
   float even[4] = {}, odd[4] = {}, sum = 0;
 
-  __device__ __forceinline__ void add(const std::byte* unit, const XShare& x, int number, int lane) {
-    const uint4 x0 = *reinterpret_cast<const uint4*>(x.values + number * 256);
-    const uint4 x1 = *reinterpret_cast<const uint4*>(x.values + number * 256 + 128);
+  __device__ __forceinline__ void add(const std::byte* unit, const XShare<F>& x, int number, int lane) {
     const int g = lane / 4, t = lane % 4;
     if constexpr (F == MatrixFormat::bf16) {
+      const uint4 x0 = *reinterpret_cast<const uint4*>(x.values + number * 256);
+      const uint4 x1 = *reinterpret_cast<const uint4*>(x.values + number * 256 + 128);
       const std::byte* mine = unit + g * 64 + ((t ^ (g >> 1 & 3)) << 4);
       const uint4 u = *reinterpret_cast<const uint4*>(mine), v = *reinterpret_cast<const uint4*>(mine + 512);
       const uint4 w = *reinterpret_cast<const uint4*>(mine + 1024), z = *reinterpret_cast<const uint4*>(mine + 1536);
@@ -65,42 +128,37 @@ struct TileSum {
       mma_bf16(odd, v.x, v.y, v.z, v.w, x0.z, x0.w);
       mma_bf16(even, w.x, w.y, w.z, w.w, x1.x, x1.y);
       mma_bf16(odd, z.x, z.y, z.z, z.w, x1.z, x1.w);
-    } else if constexpr (F == MatrixFormat::int8) {
-      const uint4 u = *reinterpret_cast<const uint4*>(unit + lane * 16);
+      return;
+    }
+    const uint4 xs = *reinterpret_cast<const uint4*>(x.values + number * unit_columns);
+    const float one = *reinterpret_cast<const float*>(x.ones + number * static_cast<int>(sizeof(float4)));
+    const uint4 u = *reinterpret_cast<const uint4*>(unit + lane * 16);
+    int c[4] = {sum_zero, sum_zero, sum_zero, sum_zero};
+    if constexpr (F == MatrixFormat::int8) {
       const uint4 v = *reinterpret_cast<const uint4*>(unit + 512 + lane * 16);
       const float scale = __half2float(reinterpret_cast<const __half*>(unit + 1024)[g]);
-      float a[4] = {}, b[4] = {};
-      std::uint32_t p[4], q[4];
-      int8_codes(u.x, p[0], p[1]), int8_codes(u.y, p[2], p[3]);
-      int8_codes(u.z, q[0], q[1]), int8_codes(u.w, q[2], q[3]);
-      mma_bf16(a, p[0], p[1], p[2], p[3], x0.x, x0.y);
-      mma_bf16(b, q[0], q[1], q[2], q[3], x0.z, x0.w);
-      int8_codes(v.x, p[0], p[1]), int8_codes(v.y, p[2], p[3]);
-      int8_codes(v.z, q[0], q[1]), int8_codes(v.w, q[2], q[3]);
-      mma_bf16(a, p[0], p[1], p[2], p[3], x1.x, x1.y);
-      mma_bf16(b, q[0], q[1], q[2], q[3], x1.z, x1.w);
-      sum += scale * ((a[0] + a[3]) + (b[0] + b[3]));
-    } else {
-      const uint4 u = *reinterpret_cast<const uint4*>(unit + lane * 16);
-      const float4 o = *reinterpret_cast<const float4*>(x.offsets + number * x.offsets_step);
+      mma_s8(c, u.x, u.y, u.z, u.w, xs.x, xs.y);
+      mma_s8(c, v.x, v.y, v.z, v.w, xs.z, xs.w);
+      sum += scale * one * (value_of_sum(c[0]) + value_of_sum(c[3]));
+    } else if constexpr (F == MatrixFormat::int4) {
+      const float4 s = *reinterpret_cast<const float4*>(x.sums + number * x.sums_step);
       const __half* scales = reinterpret_cast<const __half*>(unit + 512) + g;
-      const std::uint32_t words[4] = {u.x, u.y, u.z, u.w};
-      const std::uint32_t xs[8] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
-      const float offsets[4] = {o.x, o.y, o.z, o.w};
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        std::uint32_t p[4];
-        int4_biased(words[i], p);
-        float d[4] = {};
-        mma_bf16(d, p[0], p[1], p[2], p[3], xs[2 * i], xs[2 * i + 1]);
-        sum += __half2float(scales[i * tile_rows]) * ((d[0] + d[3]) - offsets[i]);
-      }
+      constexpr std::uint32_t mask = 0x0f0f0f0fu;
+      int d[4] = {sum_zero, sum_zero, sum_zero, sum_zero};
+      mma_u8_s8(c, u.x & mask, u.y & mask, u.x >> 4 & mask, u.y >> 4 & mask, xs.x, xs.y);
+      mma_u8_s8(d, u.z & mask, u.w & mask, u.z >> 4 & mask, u.w >> 4 & mask, xs.z, xs.w);
+      sum += __half2float(scales[0]) * (one * value_of_sum(c[0]) - s.x);
+      sum += __half2float(scales[tile_rows]) * (one * value_of_sum(c[3]) - s.y);
+      sum += __half2float(scales[2 * tile_rows]) * (one * value_of_sum(d[0]) - s.z);
+      sum += __half2float(scales[3 * tile_rows]) * (one * value_of_sum(d[3]) - s.w);
     }
   }
 
   __device__ __forceinline__ float total() const {
-    const float here = F == MatrixFormat::bf16 ? (even[0] + even[3]) + (odd[0] + odd[3]) : sum;
-    return here + __shfl_xor_sync(full_warp, here, 1);
+    float all = F == MatrixFormat::bf16 ? (even[0] + even[3]) + (odd[0] + odd[3]) : sum;
+    all += __shfl_xor_sync(full_warp, all, 1);
+    if (F != MatrixFormat::bf16) all += __shfl_xor_sync(full_warp, all, 2);
+    return all;
   }
 };
 
