@@ -219,22 +219,56 @@ void CudaBackend::head_of_batch() {
   }
 }
 
+/// One part of a batch, all of whose rows run the arithmetic that they run alone.
+void CudaBackend::run(const Batch& b, const StopFlag& stop, Tap* tap) {
+  place(b);
+  const bool is_step = ops_->batch.n_rows == 1 && ops_->batch.n_single == 1;  // the same arithmetic as in decode()
+  try {
+    if (is_step && resident_ && !tap && !ops_->tracing && wanted_.front().wanted == LogitsWanted::last) {
+      launch_step();
+    } else {
+      const ResidentScope scope(*ops_, is_step ? resident_.get() : nullptr);
+      if (ops_->tracing) ops_->begin_trace();
+      nf::forward(plan_, *ops_, b, stop, tap);
+    }
+  } catch (...) {
+    (void)cudaStreamSynchronize(*stream_);
+    throw;
+  }
+  CUDA_CHECK(cudaGetLastError());
+  stream_->wait();
+  if (ops_->tracing) ops_->end_trace();
+  for (const Slice& slice : b.slices) (*slots_)[slice.slot].ring += static_cast<int>(slice.tokens.size());
+}
+
+/// Slices of several tokens run one after another, since how a product is cut depends on its rows; so do those of one
+/// token where a lone step has a kernel of its own.
 void CudaBackend::forward(const Batch& b, const StopFlag& stop, Tap* tap) {
   guarded([&] {
-    place(b);
-    const bool is_step = ops_->batch.n_rows == 1 && ops_->batch.n_single == 1;  // the same arithmetic as in decode()
-    const ResidentScope scope(*ops_, is_step ? resident_.get() : nullptr);
-    if (ops_->tracing) ops_->begin_trace();
-    try {
-      nf::forward(plan_, *ops_, b, stop, tap);
-    } catch (...) {
-      (void)cudaStreamSynchronize(*stream_);
-      throw;
+    if (b.slices.size() == 1) return run(b, stop, tap);
+    if (tap) throw EngineError(ErrorCode::bad_argument, "only a batch of one slice can be watched");
+    if (b.n_rows() > max_rows_) {
+      throw EngineError(ErrorCode::bad_argument, "a batch of more rows than the backend takes");
     }
-    CUDA_CHECK(cudaGetLastError());
-    stream_->wait();
-    if (ops_->tracing) ops_->end_trace();
-    for (const Slice& slice : b.slices) (*slots_)[slice.slot].ring += static_cast<int>(slice.tokens.size());
+    std::vector<Wanted> wanted(b.slices.size());
+    std::vector<Slice> together;
+    std::vector<std::size_t> places;  // of those in the batch
+    for (std::size_t i = 0; i < b.slices.size(); ++i) {
+      const Slice& slice = b.slices[i];
+      if (slice.tokens.empty()) continue;
+      if (slice.tokens.size() == 1 && !resident_) {
+        together.push_back(slice);
+        places.push_back(i);
+        continue;
+      }
+      run({{&slice, 1}}, stop, nullptr);
+      wanted[i] = std::move(wanted_.front());
+    }
+    if (!together.empty()) {
+      run({together}, stop, nullptr);
+      for (std::size_t i = 0; i < places.size(); ++i) wanted[places[i]] = std::move(wanted_[i]);
+    }
+    wanted_ = std::move(wanted);
   });
 }
 

@@ -56,6 +56,7 @@ class CudaBackend final : public Backend {
   template <class Work>
   auto guarded(const Work& work) -> decltype(work());
   void place(const Batch&);
+  void run(const Batch&, const StopFlag&, Tap*);
   void head_of_batch();
   void capture();
   void put_step();
