@@ -8,7 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { hostPage } from '../support/page.ts';
 import type { PageHost } from '../support/page.ts';
-import { apiBusy, conversation, cutAndInspected, endless, firstStart, oversized } from './page/scenes.ts';
+import {
+  apiBusy,
+  conversation,
+  cutAndInspected,
+  endless,
+  firstStart,
+  oversized,
+  troubledStart,
+} from './page/scenes.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -404,6 +412,30 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
       )
       .toBe(true);
     expect(await page.getByRole('button', { name: 'Jump to the end' }).count()).toBe(0);
+    await page.context().close();
+  });
+
+  test('says how the start went, and gives diagnostics to copy', async () => {
+    const { page, problems } = await host.open({ scene: troubledStart });
+    const notice = page.getByText('The file of the chats was damaged.');
+    await notice.waitFor();
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await notice.waitFor({ state: 'detached' });
+    await page.keyboard.press('Control+,');
+    await page.getByText('safe mode').waitFor();
+    await page.getByLabel('Stay in the tray when the window is closed').check();
+    expect(await calls(page, 'settings.update')).toContainEqual({
+      desktop: { tray: true, softwareRendering: false, spellCheck: false },
+    });
+    await page.getByLabel('Look for new versions once a day').check();
+    await page.getByText('Version 0.2.0 is ready.').waitFor();
+    await page.getByRole('button', { name: 'Diagnostics', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: 'Diagnostics' });
+    await dialog.getByText('a line of the log').waitFor();
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Copy' }).click();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toContain('# Log');
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 

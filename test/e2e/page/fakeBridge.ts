@@ -5,6 +5,7 @@
 import { defaultContextPolicy, defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
 import type {
   ApiStatus,
+  AppInfo,
   Chat,
   DownloadStatus,
   EngineStatus,
@@ -17,6 +18,7 @@ import type {
   TokenDetail,
   TokenSource,
   TokenTiming,
+  UpdateStatus,
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
 import type { EventName, Events } from '../../../main/contract/ipc.ts';
@@ -50,6 +52,9 @@ export interface Fake {
   readonly model: LoadedModel;
   setInstalled(models: readonly InstalledModel[]): void;
   fail: Record<string, ErrorInfo>;
+  /** Of app.info, in place of what is there. */
+  info: Partial<AppInfo>;
+  updates: UpdateStatus;
   overview: MetricsOverview;
   readonly regression: MetricsOverview['regression'];
   sample: SystemSample;
@@ -331,9 +336,14 @@ const handlers: Record<string, Handler> = {
     notices: [],
     safeMode: false,
     loadsModel: true,
+    ...fake.info,
   }),
   'app.pickFolder': () => ({ path: null }),
-  'updates.status': () => ({ state: 'unsupported' }),
+  'updates.status': () => fake.updates,
+  'app.diagnostics': () => ({
+    text: '# App\nNemoflash 0.1.0, web shell\n\n# Log\n' + 'a line of the log\n'.repeat(80),
+  }),
+  'app.licences': () => ({ text: 'react 19 (MIT)' }),
   'settings.get': () => settings,
   'settings.update': (patch) => {
     settings = { ...settings, ...patch };
@@ -486,6 +496,8 @@ const fake: Fake = {
   hold: false,
   calls: [],
   fail: {},
+  info: {},
+  updates: { state: 'unsupported' },
   overview,
   regression,
   sample,

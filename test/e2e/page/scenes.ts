@@ -232,3 +232,13 @@ export function apiBusy(fake: Fake): void {
     ],
   });
 }
+
+/** After a crash that damaged the chats, in the installed app, with a new version at hand. */
+export function troubledStart(fake: Fake): void {
+  fake.info = {
+    shell: 'electron',
+    safeMode: true,
+    notices: ['The file of the chats was damaged. The backup of 2026-11-25 was put back.'],
+  };
+  fake.updates = { state: 'ready', version: '0.2.0' };
+}
