@@ -89,6 +89,8 @@ function build() {
     String(jobs),
     '--log-level',
     'warn',
+    // For a release: NF_CUDA_ARCHS=all (native/cuda/language.cmake).
+    ...(process.env.NF_CUDA_ARCHS ? [`--CDNF_CUDA_ARCHS=${process.env.NF_CUDA_ARCHS}`] : []),
   ];
   const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (error || status !== 0) throw new Error('The native engine did not build; the compiler says why above.');
