@@ -63,6 +63,8 @@ export interface App {
   readonly startup: StartupClock;
   /** Settles when the start model is loaded, or at once without one; rejects when it cannot be loaded. */
   readonly modelLoaded: Promise<void>;
+  /** The system is about to end the app, and may not wait for dispose(): that is no crash. */
+  noteShutdown(): void;
   /** Closes everything in reverse order: answers, engine thread, downloads, store. */
   dispose(): Promise<void>;
 }
@@ -236,6 +238,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     startup,
     modelLoaded,
+    noteShutdown: () => run.end(),
     async dispose() {
       await api.close();
       updates?.dispose();

@@ -148,7 +148,7 @@ async function start({ theme, spellCheck }: StartSettings): Promise<void> {
     const shownMs = performance.now();
     const built = await buildApp();
     built.startup.mark('shell', shownMs);
-    stopMindingPower = mindPower(built.engine);
+    stopMindingPower = mindPower(built.engine, () => built.noteShutdown());
     followed = followSettings(built.settings);
     openPage = (page) => {
       focusWindow();
@@ -171,6 +171,8 @@ async function start({ theme, spellCheck }: StartSettings): Promise<void> {
       ({ webContents }) => transport.addWindow(webContents),
     );
     window.once('ready-to-show', () => shown.resolve());
+    // Windows ends the app without another word when its user leaves.
+    window.on('session-end', () => void services.then((built) => built.noteShutdown()));
     window.webContents.once('did-finish-load', () => shown.resolve());
   };
   open();

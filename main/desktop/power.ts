@@ -3,8 +3,8 @@ import { powerMonitor, powerSaveBlocker } from 'electron';
 
 import type { EngineService } from '../engine/engineApi.ts';
 
-/** Returns the function that ends it. */
-export function mindPower(engine: EngineService): () => void {
+/** `onShutdown` may be the last that runs before the system ends the app. Returns the function that ends it. */
+export function mindPower(engine: EngineService, onShutdown: () => void): () => void {
   let blocker: number | null = null;
   const release = (): void => {
     if (blocker !== null) powerSaveBlocker.stop(blocker);
@@ -17,8 +17,10 @@ export function mindPower(engine: EngineService): () => void {
   });
   const probe = (): void => void engine.probe();
   powerMonitor.on('resume', probe);
+  powerMonitor.on('shutdown', onShutdown);
   return () => {
     powerMonitor.off('resume', probe);
+    powerMonitor.off('shutdown', onShutdown);
     unsubscribe();
     release();
   };

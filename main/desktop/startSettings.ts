@@ -24,11 +24,14 @@ export function readStartSettings(settingsFile: string): StartSettings {
     const value = desktop[key];
     return typeof value === 'boolean' ? value : usual[key];
   };
+  const hub = isRecord(fields['hub']) ? fields['hub'] : {};
+  // Only macOS has dictionaries of its own; elsewhere one would be fetched.
+  const maySpell = process.platform === 'darwin' || hub['offline'] !== true;
   const named = fields['theme'];
   return {
     tray: choice('tray'),
     softwareRendering: choice('softwareRendering'),
-    spellCheck: choice('spellCheck'),
+    spellCheck: choice('spellCheck') && maySpell,
     theme: named === 'light' || named === 'dark' ? named : theme,
   };
 }

@@ -72,4 +72,12 @@ describe('what is read before the window', () => {
     writeFileSync(file, '{"desktop":{"tray":true,"softwareRendering":true},"theme":"dark"}');
     expect(readStartSettings(file)).toEqual({ ...usual, tray: true, softwareRendering: true, theme: 'dark' });
   });
+
+  it.skipIf(process.platform === 'darwin')('checks no spelling under "never use the network"', () => {
+    const file = path.join(testHome(), 'settings.json');
+    writeFileSync(file, '{"desktop":{"spellCheck":true}}');
+    expect(readStartSettings(file).spellCheck).toBe(true);
+    writeFileSync(file, '{"desktop":{"spellCheck":true},"hub":{"offline":true}}');
+    expect(readStartSettings(file).spellCheck).toBe(false);
+  });
 });
