@@ -54,8 +54,10 @@ class FileTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): Int32Array {
-    const { ids } = this.#library.encode(text, { add_special_tokens: options.addSpecialTokens ?? false });
-    return Int32Array.from(ids);
+    return understood(() => {
+      const { ids } = this.#library.encode(text, { add_special_tokens: options.addSpecialTokens ?? false });
+      return Int32Array.from(ids);
+    });
   }
 
   decode(tokens: readonly number[] | Int32Array): string {
@@ -66,9 +68,21 @@ class FileTokenizer implements Tokenizer {
   bytes(token: number): Uint8Array {
     const added = this.#added.get(token);
     if (added !== undefined) return utf8.encode(added.content);
-    const spelling = this.#library.id_to_token(token);
-    if (spelling === undefined) return new Uint8Array(0);
-    return this.#byteOf === null ? sentencePieceBytes(spelling) : byteLevelBytes(spelling, this.#byteOf);
+    return understood(() => {
+      const spelling = this.#library.id_to_token(token);
+      if (spelling === undefined) return new Uint8Array(0);
+      return this.#byteOf === null ? sentencePieceBytes(spelling) : byteLevelBytes(spelling, this.#byteOf);
+    });
+  }
+}
+
+/** The library takes some damaged files without a word and fails later, at the first text that meets the damage. */
+function understood<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const advice = 'Verify the model, or download it again.';
+    throw new AppError('BAD_MODEL', `The model's tokenizer.json does not hold together. ${advice}`, { cause });
   }
 }
 

@@ -107,7 +107,7 @@ export function anything(random: Random, depth = 3): unknown {
 }
 
 /** Changes one place of a value: another value there, one key less, one more. */
-function bend(value: unknown, random: Random): unknown {
+export function bend(value: unknown, random: Random): unknown {
   const { below, pick } = random;
   if (Array.isArray(value) && value.length > 0 && below(3) > 0) {
     return value.with(below(value.length), bend(value[below(value.length)], random));
