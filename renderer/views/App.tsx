@@ -15,7 +15,7 @@ import { ModelsView } from './ModelsView.tsx';
 import { Palette } from './Palette.tsx';
 import { Rail } from './Rail.tsx';
 import { SettingsView } from './SettingsView.tsx';
-import { Toasts } from './Toasts.tsx';
+import { StartNotices, Toasts } from './Toasts.tsx';
 import { usePanels } from './panels.ts';
 import { useShortcuts } from './shortcuts.ts';
 import { useModelDrop } from './useModelDrop.ts';
@@ -81,6 +81,7 @@ function Frame() {
       </div>
       {panels.drawer !== 'closed' && <Drawer overlaid={panels.drawer === 'overlay'} />}
       <Palette />
+      <StartNotices />
       <Toasts />
       <Announcer />
     </div>

@@ -11,14 +11,13 @@ import { Notice } from '../ui/Notice.tsx';
 
 const undoMs = 12_000;
 
-/** What must be seen on every page: a lost connection, how the start went, what just failed, what can be undone. */
+/** What must be seen on every page: a lost connection, what just failed, what can be undone. */
 export function Toasts() {
   const connection = useUi((state) => state.connection);
   const failure = useChat((state) => state.failure);
   const listError = useChats((state) => state.error);
   const settingsError = useSettings((state) => state.error);
   const removed = useChats((state) => state.removed);
-  const notices = useSettings((state) => state.info?.notices);
   useEffect(() => {
     if (removed === null) return undefined;
     const timer = setTimeout(forgetRemoved, undoMs);
@@ -40,11 +39,6 @@ export function Toasts() {
       {!down && settingsError !== null && (
         <Closable onClose={() => useSettings.setState({ error: null })}>{settingsError.message}</Closable>
       )}
-      {notices?.map((notice) => (
-        <Closable key={notice} tone="warn" onClose={() => dismissNotice(notice)}>
-          {notice}
-        </Closable>
-      ))}
       {removed !== null && (
         <Notice
           tone="plain"
@@ -82,6 +76,21 @@ function LeaveOut() {
     >
       {strings.context.leaveOut}
     </Button>
+  );
+}
+
+/** Above the page, where they cover no field: they stay until they are read. */
+export function StartNotices() {
+  const notices = useSettings((state) => state.info?.notices) ?? [];
+  if (notices.length === 0) return null;
+  return (
+    <div className="toasts toasts-top">
+      {notices.map((notice) => (
+        <Closable key={notice} tone="warn" onClose={() => dismissNotice(notice)}>
+          {notice}
+        </Closable>
+      ))}
+    </div>
   );
 }
 

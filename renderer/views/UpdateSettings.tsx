@@ -52,7 +52,11 @@ export function UpdateSettings() {
       </label>
       {updates === 'on' && !hub.offline && (
         <div className="row" role="status">
-          {status.state === 'failed' ? <Notice tone="bad">{words(status)}</Notice> : <span>{words(status)}</span>}
+          {status.state === 'failed' ? (
+            <Notice tone="bad">{words(status)}</Notice>
+          ) : (
+            <span className="soft">{words(status)}</span>
+          )}
           {status.state === 'ready' ? (
             <Button look="primary" onClick={() => void request('updates.install', {})}>
               {strings.updates.install}
