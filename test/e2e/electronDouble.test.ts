@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { electronDouble, startAndWait, startElectronDouble } from '../support/electronDouble/launch.ts';
 import type { ElectronShell } from '../support/electronDouble/launch.ts';
 import { freshFolder, removeFolder, testHome } from '../support/home.ts';
+import { apiScenario } from './scenarios/api.ts';
 import { chatScenarios } from './scenarios/chat.ts';
 import { firstStartScenario } from './scenarios/firstStart.ts';
 import { securityScenarios } from './scenarios/security.ts';
@@ -15,6 +16,7 @@ securityScenarios(electronDouble);
 
 chatScenarios(electronDouble);
 firstStartScenario(electronDouble);
+apiScenario(electronDouble);
 
 describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () => {
   const home = freshFolder();

@@ -8,6 +8,7 @@ import type { TestBrowser } from '../support/browser.ts';
 import { freshFolder, removeFolder, testHome } from '../support/home.ts';
 import { startWebProcess, webShell } from '../support/webShell.ts';
 import type { WebProcess } from '../support/webShell.ts';
+import { apiScenario } from './scenarios/api.ts';
 import { chatScenarios } from './scenarios/chat.ts';
 import { firstStartScenario } from './scenarios/firstStart.ts';
 import { securityScenarios } from './scenarios/security.ts';
@@ -15,6 +16,7 @@ import { securityScenarios } from './scenarios/security.ts';
 securityScenarios(webShell);
 chatScenarios(webShell);
 firstStartScenario(webShell);
+apiScenario(webShell);
 
 interface Answer {
   readonly status: number | undefined;
