@@ -2,6 +2,7 @@
 import type { LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
 import { germanLatency } from './germanLatency.ts';
+import { germanCompletion, germanHub, germanLibrary } from './germanLibrary.ts';
 import type { Strings } from './strings.ts';
 
 const formatTrades: Readonly<Record<WeightFormat, string>> = {
@@ -93,7 +94,14 @@ export const german: Strings = {
     removed: (title) => `„${title}“ wurde gelöscht.`,
     actions: (title) => `Aktionen für „${title}“`,
     titleField: 'Titel des Chats',
-    pages: { chat: 'Chat', models: 'Modelle', dashboard: 'Latenz', api: 'API', settings: 'Einstellungen' },
+    pages: {
+      chat: 'Chat',
+      completion: 'Fortsetzen',
+      models: 'Modelle',
+      dashboard: 'Latenz',
+      api: 'API',
+      settings: 'Einstellungen',
+    },
     pagesLabel: 'Seiten',
     generating: 'Antwortet',
   },
@@ -364,6 +372,7 @@ export const german: Strings = {
     pause: 'Anhalten',
     resume: 'Weiter',
     cancel: 'Download abbrechen',
+    settings: 'Zu den Einstellungen',
     write: 'Sie können schon schreiben; gesendet wird, wenn das Modell bereit ist.',
     label: (name) => `Download von ${name}`,
   },
@@ -444,6 +453,9 @@ export const german: Strings = {
   },
 
   latency: germanLatency,
+  library: germanLibrary,
+  hub: germanHub,
+  completion: germanCompletion,
 
   settings: {
     title: 'Einstellungen',

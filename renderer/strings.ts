@@ -1,5 +1,6 @@
 /** Every word the page shows, in English here; another language is another object of this shape. */
 import type { Language, LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
+import { completionStrings, hubStrings, libraryStrings } from './libraryStrings.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
 import { german } from './german.ts';
 import { language } from './language.ts';
@@ -85,7 +86,14 @@ export const english = {
     removed: (title: string) => `“${title}” was deleted.`,
     actions: (title: string) => `Actions for “${title}”`,
     titleField: 'Title of the chat',
-    pages: { chat: 'Chat', models: 'Models', dashboard: 'Latency', api: 'API', settings: 'Settings' },
+    pages: {
+      chat: 'Chat',
+      completion: 'Completion',
+      models: 'Models',
+      dashboard: 'Latency',
+      api: 'API',
+      settings: 'Settings',
+    },
     pagesLabel: 'Pages',
     generating: 'Answering',
   },
@@ -350,6 +358,7 @@ export const english = {
     pause: 'Pause',
     resume: 'Resume',
     cancel: 'Cancel download',
+    settings: 'Open settings',
     write: 'You can write already; your message is sent when the model is ready.',
     label: (name: string) => `Download of ${name}`,
   },
@@ -378,6 +387,10 @@ export const english = {
     synthetic: 'Made-up weights',
     syntheticHelp: 'Random weights of the real shapes, to see the speed without a download. The answers are noise.',
   },
+
+  library: libraryStrings,
+  hub: hubStrings,
+  completion: completionStrings,
 
   sampling: {
     title: 'Sampling',

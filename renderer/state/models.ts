@@ -1,7 +1,7 @@
 /** Installed models, downloads, and what the hub says of a repository. */
 import { create } from 'zustand';
 
-import type { DownloadStatus, InstalledModel, RepoDescription, VerifyReport } from '../../main/contract/domain.ts';
+import type { DownloadStatus, InstalledModel, RepoDescription } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
 import { request } from '../bridge.ts';
 import { errorInfo } from './errors.ts';
@@ -13,8 +13,6 @@ export interface ModelsState {
   readonly descriptions: Readonly<Record<string, RepoDescription>>;
   readonly describing: string | null;
   readonly error: ErrorInfo | null;
-  readonly verifying: string | null;
-  readonly reports: Readonly<Record<string, VerifyReport>>;
 }
 
 export const useModels = create<ModelsState>()(() => ({
@@ -24,8 +22,6 @@ export const useModels = create<ModelsState>()(() => ({
   descriptions: {},
   describing: null,
   error: null,
-  verifying: null,
-  reports: {},
 }));
 
 const fail = (thrown: unknown): void => useModels.setState({ error: errorInfo(thrown) });
@@ -97,27 +93,6 @@ export async function importModel(path: string): Promise<InstalledModel | null> 
   useModels.setState({ error: null });
   try {
     return await request('models.import', { path });
-  } catch (thrown) {
-    fail(thrown);
-    return null;
-  }
-}
-
-export async function verifyModel(modelId: string): Promise<void> {
-  useModels.setState({ verifying: modelId, error: null });
-  try {
-    const report = await request('models.verify', { modelId });
-    useModels.setState((state) => ({ reports: { ...state.reports, [modelId]: report } }));
-  } catch (thrown) {
-    fail(thrown);
-  } finally {
-    useModels.setState({ verifying: null });
-  }
-}
-
-export async function removeModel(modelId: string): Promise<number | null> {
-  try {
-    return (await request('models.remove', { modelId })).freedBytes;
   } catch (thrown) {
     fail(thrown);
     return null;

@@ -6,9 +6,11 @@ import { setApiStatus } from './api.ts';
 import { flushSaves, newChat, openChat, sendPending, useChat } from './chat.ts';
 import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
+import { takeEnd, takeFrame } from './completion.ts';
 import { loadDevices, loadModel, refreshEngine, setStatus, useEngine } from './engine.ts';
 import { frameQueue } from './frameQueue.ts';
 import { forgetTimings, publishLive, recordFrame, recordPaint, reportPageSeries, tokensShown } from './latency.ts';
+import { setTask } from './library.ts';
 import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
 import { loadSettings, setSettings, updateSettings, useSettings } from './settings.ts';
 import { openAsked, useUi } from './ui.ts';
@@ -45,6 +47,11 @@ function showFrames(batch: readonly ReceivedFrame[]): void {
     const paintedAt = wallNow();
     for (const { frame, receivedAt } of batch) recordPaint(frame.messageId, paintedAt - receivedAt);
   });
+}
+
+function connectCompletion(): void {
+  on('chat.tokens', takeFrame);
+  on('chat.finished', takeEnd);
 }
 
 function connectChat(): void {
@@ -131,11 +138,13 @@ export function start(): void {
     setDownload(status);
     if (before !== 'done') void loadWhenDone(status);
   });
+  on('models.task', setTask);
   on('settings.changed', setSettings);
   on('api.changed', setApiStatus);
   on('app.open', openAsked);
   on('chats.changed', setChats);
   connectChat();
+  connectCompletion();
 
   useChat.subscribe((state, before) => {
     if (state.open === null || state.open.id === before.open?.id) return;

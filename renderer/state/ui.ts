@@ -3,7 +3,7 @@ import { create } from 'zustand';
 
 import type { OpenRequest } from '../../main/contract/domain.ts';
 
-export type Page = 'chat' | 'models' | 'dashboard' | 'api' | 'settings';
+export type Page = 'chat' | 'completion' | 'models' | 'dashboard' | 'api' | 'settings';
 export type DrawerTab = 'sampling' | 'latency';
 export const latencyTabs = ['live', 'history', 'start'] as const;
 export type LatencyTab = (typeof latencyTabs)[number];

@@ -11,7 +11,8 @@ import { ChatView } from './ChatView.tsx';
 import { Drawer } from './Drawer.tsx';
 import { Header } from './Header.tsx';
 import { LatencyDashboard } from './latency/LatencyDashboard.tsx';
-import { ModelsView } from './ModelsView.tsx';
+import { CompletionView } from './models/CompletionView.tsx';
+import { ModelsView } from './models/ModelsView.tsx';
 import { Palette } from './Palette.tsx';
 import { Rail } from './Rail.tsx';
 import { SettingsView } from './SettingsView.tsx';
@@ -22,6 +23,7 @@ import { useModelDrop } from './useModelDrop.ts';
 
 const pages = {
   chat: ChatView,
+  completion: CompletionView,
   models: ModelsView,
   dashboard: LatencyDashboard,
   api: ApiView,

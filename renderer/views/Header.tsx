@@ -11,6 +11,7 @@ import { usePanels } from './panels.ts';
 import { useChats } from '../state/chats.ts';
 
 const pageTitles = {
+  completion: strings.completion.title,
   models: strings.models.title,
   dashboard: strings.latency.title,
   api: apiStrings.title,

@@ -1,5 +1,4 @@
 import { useEffect } from 'react';
-import type { ReactNode } from 'react';
 
 import { catalog } from '../../main/contract/domain.ts';
 import type { FormatForecast, RepoDescription } from '../../main/contract/domain.ts';
@@ -10,6 +9,7 @@ import { showPage } from '../state/ui.ts';
 import { bytesText, parameters, rateText } from '../format.ts';
 import { strings } from '../strings.ts';
 import { Button } from '../ui/Button.tsx';
+import { Fact } from '../ui/Fact.tsx';
 import { Notice } from '../ui/Notice.tsx';
 import { DownloadProgress } from './DownloadProgress.tsx';
 import { FolderChoice } from './FolderChoice.tsx';
@@ -33,7 +33,7 @@ export function OnboardingCard({ repo }: { readonly repo: string }) {
       </h2>
       {underWay ? (
         <>
-          <DownloadProgress status={status} />
+          <DownloadProgress status={status} inCard />
           <p className="soft">{strings.download.write}</p>
         </>
       ) : (
@@ -151,15 +151,6 @@ function Described({ description }: { readonly description: RepoDescription }) {
         <Formats description={description} />
       </details>
     </>
-  );
-}
-
-function Fact({ term, children }: { readonly term: string; readonly children: ReactNode }) {
-  return (
-    <div className="fact">
-      <dt>{term}</dt>
-      <dd className="figures">{children}</dd>
-    </div>
   );
 }
 

@@ -11,6 +11,8 @@ import { SliderField } from '../ui/SliderField.tsx';
 import { About } from './About.tsx';
 import { DesktopSettings } from './DesktopSettings.tsx';
 import { FolderChoice } from './FolderChoice.tsx';
+import { HubSettings } from './network/HubSettings.tsx';
+import { Requests } from './network/Requests.tsx';
 import { UpdateSettings } from './UpdateSettings.tsx';
 
 export function SettingsView() {
@@ -88,6 +90,8 @@ export function SettingsView() {
             <span className="field-help">{strings.settings.offlineHelp}</span>
           </span>
         </label>
+        <HubSettings />
+        <Requests />
       </Section>
       <Section title={strings.settings.storage}>
         {info !== null && (

@@ -51,14 +51,6 @@ const states: Readonly<Record<string, State>> = {
       await page.evaluate(`fake.emit('models.task', ${event})`);
     },
   },
-  available: {
-    scene: library,
-    reach: async (page) => {
-      await toPage(page, 'Models');
-      await page.getByRole('heading', { name: 'Available' }).scrollIntoViewIfNeeded();
-      await page.locator('.sheet').evaluate('(sheet) => sheet.scrollTo(0, sheet.scrollHeight)');
-    },
-  },
   network: {
     scene: library,
     reach: async (page) => {
@@ -74,7 +66,7 @@ const states: Readonly<Record<string, State>> = {
     scene: library,
     reach: async (page) => {
       await toPage(page, 'Models');
-      await page.getByRole('button', { name: 'Load: Nemotron-Flash-1B' }).click();
+      await page.getByRole('button', { name: 'Load: Nemotron-Flash-1B', exact: true }).click();
       await page.getByLabel('Text to go on with').fill('Why is the sky blue? ');
       await page.getByRole('button', { name: 'Continue the text' }).click();
       await page.getByRole('button', { name: 'Continue the text' }).waitFor();

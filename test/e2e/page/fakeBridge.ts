@@ -65,6 +65,8 @@ export interface Fake {
   /** The download under way, where a scene has one. */
   download: DownloadStatus;
   showDownload(partial: Partial<DownloadStatus>): void;
+  /** Answers that stand in for the usual ones. */
+  answers: Record<string, unknown>;
   /** Requests that are never answered: as while a long task runs. */
   readonly hang: string[];
 }
@@ -510,6 +512,7 @@ const fake: Fake = {
     underWay = [fake.download];
     emit('models.progress', fake.download);
   },
+  answers: {},
   hang: [],
   model,
   emit,
@@ -540,6 +543,7 @@ const bridge = {
     if (fake.hang.includes(route)) return new Promise(() => undefined);
     const failure = fake.fail[route];
     if (failure !== undefined) return Promise.resolve({ ok: false, error: failure });
+    if (route in fake.answers) return Promise.resolve({ ok: true, value: fake.answers[route] });
     const handler = handlers[route];
     if (handler === undefined) {
       const error = { code: 'UNKNOWN_ROUTE', message: `No route ${route}.`, retryable: false };

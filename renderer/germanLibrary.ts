@@ -1,0 +1,106 @@
+/** The words of the library, of the hub's settings and of the completion view in German. */
+import { bytesText, count } from './format.ts';
+import type { Translated } from './language.ts';
+import type { completionStrings, hubStrings, libraryStrings } from './libraryStrings.ts';
+
+export const germanLibrary: Translated<typeof libraryStrings> = {
+  details: 'Einzelheiten',
+  repo: 'Repository',
+  revision: 'Revision',
+  size: 'Auf der Platte',
+  verified: 'Geprüft',
+  unknown: 'nicht bekannt',
+  here: 'auf diesem Rechner',
+  chat: 'Zum Chat',
+  write: 'Schreiben',
+  repair: 'Reparieren',
+  move: 'Verschieben',
+  moveField: 'Ordner, in den das Modell soll',
+  checkUpdate: 'Nach Neuerem sehen',
+  newest: 'Das ist die neueste Revision.',
+  updateAvailable: (revision) => `Auf dem Hub liegt eine neuere Revision, ${revision}. Von selbst wird nichts geladen.`,
+  forget: 'Aus der Liste nehmen',
+  loadedHelp: 'Zum Verschieben, Reparieren oder Löschen muss das Modell erst entladen werden.',
+  removed: (name, freed) =>
+    `${name} wurde gelöscht. Die ${bytesText(freed)} werden frei, wenn Nemoflash endet, oder eher, wenn ein Download sie braucht.`,
+  forgotten: (name) => `${name} wurde aus der Liste genommen. Die Dateien bleiben, wo sie sind.`,
+  damaged: (n) =>
+    n === 1
+      ? 'Eine Datei ist nicht so, wie sie sein soll. Reparieren lädt das Falsche daran noch einmal.'
+      : `${count(n)} Dateien sind nicht so, wie sie sein sollen. Reparieren lädt das Falsche daran noch einmal.`,
+  tasks: {
+    verify: 'Die Dateien werden geprüft',
+    repair: 'Wird repariert',
+    move: 'Wird verschoben, jede Datei geprüft',
+    makeFormat: 'Die Gewichte werden umgewandelt',
+  },
+  making: (format) => `Die Gewichte werden in ${format} umgewandelt`,
+  stop: 'Anhalten',
+  formats: (name) => `Formate von ${name}`,
+  table: {
+    format: 'Format',
+    needs: { cuda: 'GPU-Speicher', cpu: 'Speicher' },
+    speed: 'Tempo hier',
+    kept: 'Fertig auf der Platte',
+  },
+  tooBig: 'passt nicht',
+  original: 'die Dateien des Modells',
+  make: 'Fertig machen',
+  otherRepo: 'Ein anderes Repository',
+  otherRepoHelp: 'Jedes Modell der Nemotron-Flash-Architektur auf dem Hub.',
+  look: 'Nachsehen',
+};
+
+export const germanHub: Translated<typeof hubStrings> = {
+  endpoint: 'Adresse des Hubs',
+  endpointHelp: 'Adresse eines Spiegels. Leer: HF_ENDPOINT, sonst der öffentliche Hub.',
+  token: 'Zugangsschlüssel',
+  tokenHelp: 'Für Modelle, deren Eigentümer Zugang gewährt. Er geht an den Hub und sonst nirgendwohin.',
+  tokenSources: {
+    none: 'Kein Schlüssel.',
+    environment: 'Der Schlüssel in HF_TOKEN wird benutzt.',
+    run: 'Ein Schlüssel gilt, bis Nemoflash endet: Dieses System hat keinen Schlüsselbund.',
+    stored: 'Ein Schlüssel liegt im Schlüsselbund des Systems.',
+  },
+  tokenSave: 'Schlüssel sichern',
+  tokenForget: 'Schlüssel vergessen',
+  proxy: 'Proxy',
+  proxyHelp: 'http://name:passwort@host:port. Leer: HTTPS_PROXY und HTTP_PROXY, sonst keiner.',
+  noProxy: 'Rechner ohne Proxy',
+  noProxyHelp: 'Namen, durch Kommas getrennt.',
+  caFile: 'Weitere Zertifikate',
+  caFileHelp: 'Eine PEM-Datei mit Zertifikaten, denen außer denen des Systems zu trauen ist.',
+  invalidAddress: 'Eine Adresse beginnt mit http:// oder https://.',
+  test: 'Verbindung testen',
+  testing: 'Wird getestet',
+  reached: (endpoint, ms) => `${endpoint} hat in ${count(ms)} ms geantwortet.`,
+  signedIn: (user) => `Der Schlüssel gehört ${user}.`,
+  failed: (endpoint) => `${endpoint} war nicht zu benutzen.`,
+  requests: 'Anfragen',
+  requestsHelp: 'Alles, was diese App im Netz erfragt hat, das Neueste zuerst. Rechner und Größen, keine Inhalte.',
+  requestsNone: 'Es gab keine Anfrage.',
+  refresh: 'Neu laden',
+  columns: { when: 'Wann', host: 'Rechner', purpose: 'Zweck', bytes: 'Empfangen', result: 'Ergebnis' },
+  purposes: {
+    describe: 'Modell und sein Commit',
+    list: 'Liste der Dateien',
+    card: 'Lizenz und Karte',
+    locate: 'Adresse einer Datei',
+    file: 'Teil einer Datei',
+    test: 'Verbindungstest',
+  },
+  shown: (n, total) => `${count(n)} von ${count(total)} gezeigt`,
+  showAll: 'Alle zeigen',
+};
+
+export const germanCompletion: Translated<typeof completionStrings> = {
+  title: 'Fortsetzen',
+  label: 'Text, der fortgesetzt wird',
+  placeholder: 'Beginnen Sie einen Text; das Modell setzt ihn fort',
+  help: 'Ein Basismodell setzt einen Text fort, statt Fragen zu beantworten.',
+  go: 'Text fortsetzen',
+  stop: 'Anhalten',
+  undo: 'Letzte Fortsetzung zurücknehmen',
+  noModel: 'Laden Sie ein Basismodell, um damit zu schreiben.',
+  models: 'Zu den Modellen',
+};
