@@ -17,7 +17,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import {
   closeAll,
@@ -109,25 +109,33 @@ describe('a process that is killed', () => {
   );
 });
 
-/** A disk of so many bytes in memory, or why there is none. */
-function smallDisk(sizeBytes: number): { readonly mount: string } | { readonly reason: string } {
-  if (process.platform !== 'linux') return { reason: 'only Linux has a disk in memory' };
-  const mount = freshFolder('disk');
-  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'nemoflash-test', mount]);
-  if (done.status === 0) return { mount };
+/** Mounts a disk of so many bytes in memory; whether it could be done. */
+const mountDisk = (mount: string, sizeBytes: number): boolean =>
+  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'nemoflash-test', mount]).status === 0;
+
+function unmountDisk(mount: string): void {
+  spawnSync('umount', [mount]);
   removeFolder(mount);
-  return { reason: 'mounting a disk is not permitted here' };
 }
 
-const disk = smallDisk(weightBytes + 400_000);
-const noDisk = 'reason' in disk ? disk.reason : null;
-const mounted = 'mount' in disk ? disk.mount : '';
+/** Why there can be no such disk here; null when there can. */
+function whyNoDisk(): string | null {
+  if (process.platform !== 'linux') return 'only Linux has a disk in memory';
+  const mount = freshFolder('disk');
+  const mounted = mountDisk(mount, 4096);
+  unmountDisk(mount);
+  return mounted ? null : 'mounting a disk is not permitted here';
+}
+
+const noDisk = whyNoDisk();
 
 describe.skipIf(noDisk !== null)(`a full disk${noDisk === null ? '' : ` (skipped: ${noDisk})`}`, () => {
-  afterAll(() => {
-    spawnSync('umount', [mounted]);
-    removeFolder(mounted);
+  let mounted = '';
+  beforeAll(() => {
+    mounted = freshFolder('disk');
+    expect(mountDisk(mounted, weightBytes + 400_000)).toBe(true);
   });
+  afterAll(() => unmountDisk(mounted));
 
   test('pauses the download with a message, keeps what is there, and lets it go on when there is room', async () => {
     const hub = await hubWith({ bytesPerSecond: 300_000 });
