@@ -1,6 +1,7 @@
 /** Every word of the page in German. Of the same shape as the English one, function by function. */
 import type { LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
+import { germanBenchmark } from './germanBenchmark.ts';
 import { germanLatency } from './germanLatency.ts';
 import { germanCompletion, germanHub, germanLibrary } from './germanLibrary.ts';
 import type { Strings } from './strings.ts';
@@ -456,6 +457,7 @@ export const german: Strings = {
   library: germanLibrary,
   hub: germanHub,
   completion: germanCompletion,
+  benchmark: germanBenchmark,
 
   settings: {
     title: 'Einstellungen',

@@ -13,7 +13,8 @@ const happenings: Readonly<Record<Happening['kind'], string>> = {
 export const germanLatency: Strings['latency'] = {
   title: 'Latenz',
   tabsLabel: 'Latenzseiten',
-  tabs: { live: 'Jetzt', history: 'Verlauf', start: 'Start' },
+  table: (name) => `${name}, Tabelle`,
+  tabs: { live: 'Jetzt', history: 'Verlauf', benchmark: 'Benchmark', compare: 'Vergleich', start: 'Start' },
   noAnswer: 'Noch keine Antwort. Fragen Sie etwas, dann steht hier ihre Latenz.',
   pick: 'Antwort',
   elsewhere: 'aus einem anderen Chat',
@@ -106,8 +107,6 @@ export const germanLatency: Strings['latency'] = {
   rooflineFloor: 'Kürzeste Lücke, die das Limit erlaubt',
   prefill: 'Lesetempo',
   prefillHelp: 'Neue Tokens des Prompts, gelesen pro Sekunde; wiederverwendete zählen nicht.',
-  prefillFlops: 'Rechenleistung beim Lesen',
-  gemm: 'Gemessenes GEMM',
 
   device: 'Dieser Rechner, jetzt',
   deviceHelp: 'Einmal pro Sekunde gelesen, solange dies offen ist, und sonst nie.',

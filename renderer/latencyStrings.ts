@@ -43,7 +43,8 @@ const marks: Readonly<Record<StartupMark, string>> = {
 export const latencyStrings = {
   title: 'Latency',
   tabsLabel: 'Latency pages',
-  tabs: { live: 'Live', history: 'History', start: 'Start-up' },
+  table: (name: string) => `${name}, table`,
+  tabs: { live: 'Live', history: 'History', benchmark: 'Benchmark', compare: 'Compare', start: 'Start-up' },
   noAnswer: 'No answer yet. Ask something, and its latency is shown here.',
   pick: 'Answer',
   elsewhere: 'of another chat',
@@ -125,8 +126,6 @@ export const latencyStrings = {
   rooflineFloor: 'Shortest gap the limit allows',
   prefill: 'Prefill speed',
   prefillHelp: 'New prompt tokens read per second; reused tokens do not count.',
-  prefillFlops: 'Prefill arithmetic',
-  gemm: 'Measured GEMM',
 
   device: 'This machine, now',
   deviceHelp: 'Read once a second while this is open, and not otherwise.',

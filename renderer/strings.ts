@@ -1,6 +1,7 @@
 /** Every word the page shows, in English here; another language is another object of this shape. */
 import type { Language, LoadPhase, SamplingNumber, WeightFormat } from '../main/contract/domain.ts';
 import { completionStrings, hubStrings, libraryStrings } from './libraryStrings.ts';
+import { benchmarkStrings } from './benchmarkStrings.ts';
 import { bytesText, count, rateText, remaining } from './format.ts';
 import { german } from './german.ts';
 import { language } from './language.ts';
@@ -440,6 +441,7 @@ export const english = {
   },
 
   latency: latencyStrings,
+  benchmark: benchmarkStrings,
 
   settings: {
     title: 'Settings',

@@ -11,6 +11,8 @@ import type { DeviceKind, WeightFormat } from '../contract/domain.ts';
 import { loadAddon } from '../engine/addon.ts';
 import { toAppError } from '../engine/engineError.ts';
 import { weightsFolder } from '../home.ts';
+import { anatomyLines } from '../metrics/anatomyTable.ts';
+import type { MeasuredAnatomy } from '../metrics/anatomyTable.ts';
 import { appendResults } from './benchResults.ts';
 import { onInterrupt, sourceOf, wholeNumber, withResolver } from './withEngine.ts';
 
@@ -98,7 +100,7 @@ export function register(program: Command): void {
     .option('--tokens <number>', 'tokens decoded per measurement', wholeNumber(2, 100_000), 64)
     .option('--repeats <number>', 'measurements of each', wholeNumber(1, 1000), 3)
     .option('--threads <number>', 'CPU threads (default: one per physical core)', wholeNumber(1, 4096))
-    .option('--anatomy', 'with --json: also the time of every stage', false)
+    .option('--anatomy', "also where a token's time goes, and what measuring that costs (on against off, ABBA)", false)
     .option(
       '--results <file>',
       'what to append the results to (default: benchmarks.jsonl where Nemoflash keeps everything)',
@@ -152,6 +154,10 @@ function printRow(row: object): void {
     if (typeof value === 'object') continue;
     const text = typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
     process.stdout.write(`${name.padEnd(28)}${text}\n`);
+  }
+  const measured = row as Partial<MeasuredAnatomy>;
+  if (measured.anatomy !== undefined) {
+    process.stdout.write(`\n${anatomyLines(measured as MeasuredAnatomy).join('\n')}\n`);
   }
   process.stdout.write('\n');
 }

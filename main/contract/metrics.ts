@@ -279,20 +279,24 @@ export interface Comparison {
   readonly verdict: 'faster' | 'slower' | 'not distinguishable';
 }
 
-/** Says of the second variant: "faster by 12.3 % (9.8 to 14.7)", or that there is nothing to say. */
-export function verdictText({
-  verdict,
-  ratio,
-  low,
-  high,
-}: Pick<Comparison, 'verdict' | 'ratio' | 'low' | 'high'>): string {
-  if (verdict === 'not distinguishable') return verdict;
+/** By how much more, or less, the second does per second, in percent, with the ends of the interval; never negative. */
+export function verdictPercents({ verdict, ratio, low, high }: Verdict): {
+  readonly percent: number;
+  readonly ends: readonly [number, number];
+} {
   // Speed, not time: a ratio of 0.5 is faster by 100 %.
-  const percentFaster = (share: number): number => 100 * (1 / share - 1);
-  const percentSlower = (share: number): number => 100 * (1 - 1 / share);
-  const percent = verdict === 'faster' ? percentFaster : percentSlower;
-  const ends = [percent(low), percent(high)].sort((a, b) => a - b).map((end) => end.toFixed(1));
-  return `${verdict} by ${percent(ratio).toFixed(1)} % (95 % interval ${ends[0]} to ${ends[1]} %)`;
+  const of = (share: number): number => 100 * (verdict === 'faster' ? 1 / share - 1 : 1 - 1 / share);
+  return { percent: of(ratio), ends: [Math.min(of(low), of(high)), Math.max(of(low), of(high))] };
+}
+
+export type Verdict = Pick<Comparison, 'verdict' | 'ratio' | 'low' | 'high'>;
+
+/** Says of the second variant: "faster by 12.3 % (9.8 to 14.7)", or that there is nothing to say. */
+export function verdictText(result: Verdict): string {
+  const { verdict } = result;
+  if (verdict === 'not distinguishable') return verdict;
+  const { percent, ends } = verdictPercents(result);
+  return `${verdict} by ${percent.toFixed(1)} % (95 % interval ${ends[0].toFixed(1)} to ${ends[1].toFixed(1)} %)`;
 }
 
 // ---------------------------------------------------------------- start-up

@@ -5,56 +5,9 @@
 import { create } from 'zustand';
 
 import type { Percentiles, TokenTiming } from '../../main/contract/domain.ts';
+import type { Regression } from '../../main/contract/metrics.ts';
 import { request } from '../bridge.ts';
-import { Histogram } from './histogram.ts';
-
-/** So many newest values are kept for drawing; percentiles are of all. */
-const keptValues = 16_384;
-
-/** Values in the order of arrival, in memory that stops growing. */
-export class Series {
-  #values = new Float64Array(256);
-  #total = 0;
-  readonly histogram = new Histogram();
-
-  /** Of all values ever pushed. */
-  get total(): number {
-    return this.#total;
-  }
-
-  push(value: number): void {
-    const slot = this.#total % keptValues;
-    if (slot === this.#values.length) {
-      const grown = new Float64Array(2 * slot);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[slot] = value;
-    this.#total += 1;
-    this.histogram.record(value);
-  }
-
-  /** A copy of the newest ones, oldest first. */
-  values(): Float64Array {
-    if (this.#total <= keptValues) return this.#values.slice(0, this.#total);
-    const oldest = this.#total % keptValues;
-    const copy = new Float64Array(keptValues);
-    copy.set(this.#values.subarray(oldest));
-    copy.set(this.#values.subarray(0, oldest), keptValues - oldest);
-    return copy;
-  }
-
-  /** The value pushed as number `index`, while it is kept; NaN otherwise. */
-  at(index: number): number {
-    if (index < this.first || index >= this.#total) return Number.NaN;
-    return this.#values[index % keptValues] ?? Number.NaN;
-  }
-
-  /** Number of the oldest value kept. */
-  get first(): number {
-    return Math.max(0, this.#total - keptValues);
-  }
-}
+import { Series } from './series.ts';
 
 export class AnswerTimings {
   /** Engine: gaps between consecutive tokens, ns. */
@@ -95,9 +48,11 @@ export interface LatencyState {
   readonly version: number;
   /** Renewed when main has a new record of an answer, or more of one. */
   readonly records: number;
+  /** Answers became slower or faster than before the app or the driver changed, and nobody has closed the notice. */
+  readonly moved: Regression | null;
 }
 
-export const useLatency = create<LatencyState>()(() => ({ live: {}, version: 0, records: 0 }));
+export const useLatency = create<LatencyState>()(() => ({ live: {}, version: 0, records: 0, moved: null }));
 
 const painters = new Set<() => void>();
 
@@ -182,4 +137,19 @@ export async function reportPageSeries(messageId: string): Promise<void> {
     await request('metrics.page', { messageId, ...series }).catch(() => null);
   }
   useLatency.setState((state) => ({ records: state.records + 1 }));
+  await request('metrics.overview', {}).then(
+    ({ regression }) => useLatency.setState({ moved: regression === null || isClosed(regression) ? null : regression }),
+    // The latency page asks again, and says why it cannot tell.
+    () => undefined,
+  );
+}
+
+const closedKey = 'nemoflash.movedClosed';
+/** A notice is about two environments; closed, it stays closed for them. */
+const keyOf = ({ before, after }: Regression): string => `${before.hash} ${after.hash}`;
+const isClosed = (regression: Regression): boolean => localStorage.getItem(closedKey) === keyOf(regression);
+
+export function closeMoved(regression: Regression): void {
+  localStorage.setItem(closedKey, keyOf(regression));
+  useLatency.setState({ moved: null });
 }

@@ -3,6 +3,7 @@ import type { DownloadStatus, EngineStatus } from '../../main/contract/domain.ts
 import type { Events } from '../../main/contract/ipc.ts';
 import { on, onConnection } from '../bridge.ts';
 import { setApiStatus } from './api.ts';
+import { setBenchProgress } from './bench.ts';
 import { flushSaves, newChat, openChat, sendPending, useChat } from './chat.ts';
 import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
@@ -12,6 +13,7 @@ import { frameQueue } from './frameQueue.ts';
 import { forgetTimings, publishLive, recordFrame, recordPaint, reportPageSeries, tokensShown } from './latency.ts';
 import { setTask } from './library.ts';
 import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
+import { watchStart } from './startMarks.ts';
 import { loadSettings, setSettings, updateSettings, useSettings } from './settings.ts';
 import { openAsked, useUi } from './ui.ts';
 
@@ -143,8 +145,10 @@ export function start(): void {
   on('api.changed', setApiStatus);
   on('app.open', openAsked);
   on('chats.changed', setChats);
+  on('bench.progress', setBenchProgress);
   connectChat();
   connectCompletion();
+  watchStart();
 
   useChat.subscribe((state, before) => {
     if (state.open === null || state.open.id === before.open?.id) return;

@@ -5,7 +5,7 @@ import type { OpenRequest } from '../../main/contract/domain.ts';
 
 export type Page = 'chat' | 'completion' | 'models' | 'dashboard' | 'api' | 'settings';
 export type DrawerTab = 'sampling' | 'latency';
-export const latencyTabs = ['live', 'history', 'start'] as const;
+export const latencyTabs = ['live', 'history', 'benchmark', 'compare', 'start'] as const;
 export type LatencyTab = (typeof latencyTabs)[number];
 
 export interface UiState {

@@ -8,6 +8,7 @@ import { useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import { Notice } from '../ui/Notice.tsx';
+import { MovedToast } from './latency/Moved.tsx';
 
 const undoMs = 12_000;
 
@@ -39,6 +40,7 @@ export function Toasts() {
       {!down && settingsError !== null && (
         <Closable onClose={() => useSettings.setState({ error: null })}>{settingsError.message}</Closable>
       )}
+      <MovedToast />
       {removed !== null && (
         <Notice
           tone="plain"

@@ -79,7 +79,7 @@ function ClassTable({ bars, limits }: { readonly bars: readonly Bar[]; readonly 
   const bytesPerSecond = limits?.bytesPerSecond ?? null;
   const { latency, common } = strings;
   return (
-    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={latency.stage}>
+    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={latency.table(latency.anatomy)}>
       <table className="series figures">
         <thead>
           <tr>

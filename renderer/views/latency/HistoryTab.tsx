@@ -52,6 +52,7 @@ function Session({
   return (
     <Panel title={strings.latency.session}>
       <PercentileTable
+        title={strings.latency.session}
         rows={seriesNames.map((name) => ({
           name: strings.latency.sessionNames[name],
           values: session[name].percentiles,
@@ -85,7 +86,12 @@ function AnswerTable(props: {
 }) {
   const { answers, shownId, onShow } = props;
   return (
-    <div className="table-scroll answers" tabIndex={0} role="region" aria-label={strings.latency.answers}>
+    <div
+      className="table-scroll answers"
+      tabIndex={0}
+      role="region"
+      aria-label={strings.latency.table(strings.latency.answers)}
+    >
       <table className="series figures">
         <thead>
           <tr>

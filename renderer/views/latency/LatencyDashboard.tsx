@@ -5,6 +5,8 @@ import { useLatency } from '../../state/latency.ts';
 import { latencyTabs, showLatencyTab, useUi } from '../../state/ui.ts';
 import type { LatencyTab } from '../../state/ui.ts';
 import { strings } from '../../strings.ts';
+import { BenchmarkTab } from './BenchmarkTab.tsx';
+import { CompareTab } from './CompareTab.tsx';
 import { HistoryTab } from './HistoryTab.tsx';
 import { LiveTab } from './LiveTab.tsx';
 import { Moved } from './Moved.tsx';
@@ -14,6 +16,8 @@ import { useAsked } from './useAsked.ts';
 const pages: Readonly<Record<LatencyTab, ComponentType>> = {
   live: LiveTab,
   history: HistoryTab,
+  benchmark: BenchmarkTab,
+  compare: CompareTab,
   start: StartTab,
 };
 

@@ -48,6 +48,7 @@ export function SeriesTable(props: {
   const paint = record?.paintNs ?? seen?.paintNs.histogram.percentiles() ?? null;
   return (
     <PercentileTable
+      title={strings.latency.series}
       rows={[
         { name: strings.latency.engine, values: engine },
         { name: strings.latency.ipc, values: ipc, finestNs: pageClockNs },
@@ -68,10 +69,11 @@ export interface PercentileRow {
   readonly total?: number;
 }
 
-export function PercentileTable({ rows }: { readonly rows: readonly PercentileRow[] }) {
+export function PercentileTable(props: { readonly title: string; readonly rows: readonly PercentileRow[] }) {
+  const { title, rows } = props;
   const counted = rows.some(({ total }) => total !== undefined);
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.seriesHead}>
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.table(title)}>
       <table className="series figures">
         <thead>
           <tr>

@@ -62,6 +62,7 @@ function SeenStages({ seen, bytesPerSecond }: { readonly seen: Seen; readonly by
         </Notice>
       )}
       <StageTable
+        title={strings.latency.microscope}
         rows={classes.map(({ stageClass, ns, bytes }) => ({
           key: stageClass,
           name: strings.latency.stages[stageClass],
@@ -75,6 +76,7 @@ function SeenStages({ seen, bytesPerSecond }: { readonly seen: Seen; readonly by
       <details>
         <summary>{strings.latency.perStage}</summary>
         <StageTable
+          title={strings.latency.perStage}
           rows={stages.map((stage, index) => ({
             key: String(index),
             name: stage.name,
@@ -90,7 +92,7 @@ function SeenStages({ seen, bytesPerSecond }: { readonly seen: Seen; readonly by
   );
 }
 
-export interface StageRow {
+interface StageRow {
   readonly key: string;
   readonly name: string;
   readonly colour: string;
@@ -100,16 +102,15 @@ export interface StageRow {
 }
 
 /** Time and bytes of stages, and how near each comes to the limit of the memory. */
-export function StageTable({
-  rows,
-  bytesPerSecond,
-}: {
+function StageTable(props: {
+  readonly title: string;
   readonly rows: readonly StageRow[];
   readonly bytesPerSecond: number | null;
 }) {
+  const { title, rows, bytesPerSecond } = props;
   const layered = rows.some(({ layer }) => layer !== null);
   return (
-    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={strings.latency.stage}>
+    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={strings.latency.table(title)}>
       <table className="series figures">
         <thead>
           <tr>

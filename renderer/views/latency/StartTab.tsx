@@ -76,7 +76,7 @@ const columns: readonly StartupMark[] = [...startupMarks, ...pageMarks].filter(
 
 function Starts({ startups }: { readonly startups: readonly Startup[] }) {
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.start}>
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.table(strings.latency.start)}>
       <table className="series figures">
         <thead>
           <tr>

@@ -24,7 +24,17 @@ import type { ErrorInfo } from '../../../main/contract/errors.ts';
 import type { EventName, Events } from '../../../main/contract/ipc.ts';
 import type { MetricsOverview, SystemSample } from '../../../main/contract/metrics.ts';
 import { baseModel, download, forecasts, formats, hubTest, requests } from './fakeModels.ts';
-import { microscope, overview, recordOf, regression, roofline, sample, startups } from './fakeMetrics.ts';
+import {
+  benchmarks,
+  comparison,
+  microscope,
+  overview,
+  recordOf,
+  regression,
+  roofline,
+  sample,
+  startups,
+} from './fakeMetrics.ts';
 
 interface FakeRun {
   readonly generationId: string;
@@ -490,6 +500,11 @@ const handlers: Record<string, Handler> = {
   'metrics.microscope': () => microscope,
   'metrics.startups': () => startups,
   'metrics.startupMarks': () => null,
+  'bench.list': () => benchmarks,
+  'bench.run': () => benchmarks[0],
+  'bench.compare': () => comparison,
+  'bench.cancel': () => null,
+  'bench.remove': () => null,
 };
 
 const fake: Fake = {

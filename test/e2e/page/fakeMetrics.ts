@@ -1,7 +1,10 @@
 /** Measurements made up for tests of the page alone: plausible, always the same, and consistent with each other. */
 import type { GenerationStats, TokenTiming } from '../../../main/contract/domain.ts';
+import { benchmarkPlans } from '../../../main/contract/metrics.ts';
 import type {
   AnswerRecord,
+  Benchmark,
+  Comparison,
   Environment,
   MetricsOverview,
   Microscope,
@@ -38,7 +41,13 @@ function stages(): readonly Stage[] {
       { name: stageClass, stageClass, layer, weightBytes: 90_000, stateBytes: 3_100_000 },
       { name: 'project_add', stageClass, layer, weightBytes: 6_000_000, stateBytes: 0 },
       { name: 'ffn_up', stageClass: 'ffn', layer: layer + 1, weightBytes: 24_000_000, stateBytes: 0 },
-      { name: 'ffn_down_add', stageClass: 'ffn', layer: layer + 1, weightBytes: 12_000_000, stateBytes: 0 },
+      {
+        name: 'ffn_down_add',
+        stageClass: 'ffn',
+        layer: layer + 1,
+        weightBytes: 12_000_000,
+        stateBytes: 0,
+      },
     );
   });
   return [
@@ -175,3 +184,49 @@ const start = (id: number, shift: number): Startup => ({
   },
 });
 export const startups: readonly Startup[] = [start(4, 0), start(3, 14), start(2, -6), start(1, 31)];
+
+const around = (median: number) => ({ median, low: 0.985 * median, high: 1.008 * median });
+const itlNs = { p50: 3_100_000, p95: 3_300_000, p99: 3_600_000, max: 9_400_000 };
+
+/** Rows of the paper's plan; `factor`: how fast against the newest. */
+function benchmark(id: number, factor: number): Benchmark {
+  const row = (kind: Benchmark['rows'][number]['kind'], size: number, perSecond: number, tokens: number) => ({
+    kind,
+    size,
+    tokensPerSecond: around(factor * perSecond),
+    seconds: around(tokens / (factor * perSecond)),
+    itlNs: kind === 'prefill' ? null : itlNs,
+  });
+  return {
+    id,
+    at: 1_790_000_000_000 - (5 - id) * 86_400_000 * 9,
+    environment: { ...environment, appVersion: id > 3 ? '0.2.0' : '0.1.0' },
+    plan: benchmarkPlans.paper,
+    rows: [
+      row('prefill', 512, 9_240, 512),
+      row('prefill', 2048, 11_730, 2048),
+      row('sequences', 1, 318, 255),
+      row('sequences', 4, 902, 1020),
+      row('sequences', 16, 1_844, 4080),
+      row('decode', 8192, 311, 8191),
+    ],
+    leftOut: ['read 8192 tokens: needs a context of 8449 positions'],
+  };
+}
+export const benchmarks: readonly Benchmark[] = [
+  benchmark(4, 1),
+  benchmark(3, 0.97),
+  benchmark(2, 0.86),
+  benchmark(1, 0.88),
+];
+
+export const comparison: Comparison = {
+  first: environment,
+  second: { ...environment, hash: '77aa00bb11cc', format: 'int8' },
+  firstNs: [3_102_000, 3_098_000, 3_110_000, 3_097_000, 3_105_000, 3_101_000],
+  secondNs: [4_020_000, 4_031_000, 4_012_000, 4_044_000, 4_025_000, 4_018_000],
+  ratio: 1.297,
+  low: 1.291,
+  high: 1.304,
+  verdict: 'slower',
+};

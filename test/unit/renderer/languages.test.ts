@@ -6,13 +6,19 @@ import { germanApi } from '../../../renderer/germanApi.ts';
 import { languageOf } from '../../../renderer/language.ts';
 import { english } from '../../../renderer/strings.ts';
 
-/** What a function says of some numbers, or of lists where it wants those. */
+/** What a function may want: numbers, lists, the plan of a benchmark, the name of a row and a size. */
+const plan = { decodeTokens: 2, prefillTokens: [3], sequences: [4], sequenceTokens: 5, repetitions: 6 };
+const wanted: readonly (readonly unknown[])[] = [[2, 3, 4, 5], [['2'], ['3'], ['4'], ['5']], [plan], ['decode', 2]];
+
 function said(speak: (...values: unknown[]) => unknown): string {
-  try {
-    return String(speak(2, 3, 4, 5));
-  } catch {
-    return String(speak(['2'], ['3'], ['4'], ['5']));
+  for (const values of wanted) {
+    try {
+      return String(speak(...values));
+    } catch {
+      // It wants something else.
+    }
   }
+  throw new Error(`Nothing known is what it wants: ${String(speak)}`);
 }
 
 /** Every text under its path. */
