@@ -39,7 +39,7 @@ test('recommended is the most faithful that fits on the GPU, then on the CPU; an
   expect(recommendFormat(forecast(config, [gpu(bf16), cpu], 4096))).toBe('bf16');
   expect(recommendFormat(forecast(config, [gpu(bf16 - 1), cpu], 4096))).toBe('int8');
   const noGpu = forecast(config, [gpu(0), cpu], 4096);
-  expect(recommendFormat(noGpu)).toBe('bf16');
+  expect(recommendFormat(noGpu)).toBe('int8');
   expect(noGpu.filter(({ device }) => device === 'cpu').map(({ tokensPerSecond }) => tokensPerSecond)).toEqual(
     Array(5).fill(null),
   );
