@@ -11,11 +11,13 @@ import type { WebProcess } from '../support/webShell.ts';
 import { apiScenario } from './scenarios/api.ts';
 import { chatScenarios } from './scenarios/chat.ts';
 import { firstStartScenario } from './scenarios/firstStart.ts';
+import { latencyScenarios } from './scenarios/latency.ts';
 import { securityScenarios } from './scenarios/security.ts';
 
 securityScenarios(webShell);
 chatScenarios(webShell);
 firstStartScenario(webShell);
+latencyScenarios(webShell);
 apiScenario(webShell);
 
 interface Answer {
