@@ -3,6 +3,7 @@
 // builds the native engine when its sources changed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -10,6 +11,8 @@ const wantedNode = 24;
 const root = path.resolve(import.meta.dirname, '..');
 const ours = path.join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
 const say = (line) => process.stderr.write(`${line}\n`);
+// What is compiled once, types stripped, is kept for the next start: it halves the time of one.
+module.enableCompileCache?.(path.join(root, 'build', 'compile-cache'));
 
 /** Runs this file with another Node in our place: same terminal, same signals, same exit code. */
 function become(program) {

@@ -2,6 +2,7 @@
 // `npm start -- --web` asks for the browser directly, --no-build takes what was built last. Plain JavaScript that runs on any Node from 20 on.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import module from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -9,6 +10,8 @@ const root = path.resolve(import.meta.dirname, '..');
 const wantedNode = 24;
 const downloadTimeoutMs = 180_000;
 const say = (line) => process.stderr.write(`${line}\n`);
+// What is compiled once, types stripped, is kept for the next start: it halves the time of one.
+module.enableCompileCache?.(path.join(root, 'build', 'compile-cache'));
 
 /** Runs a program in our place: same terminal, same signals, same exit code. It ends when we are gone. */
 function become(program, args) {

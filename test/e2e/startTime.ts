@@ -3,6 +3,7 @@
  * the process began, by the app's own marks. The browser is open before. After `npm run native` and `npm run build`:
  * node test/e2e/startTime.ts [model] [starts]
  */
+import { once } from 'node:events';
 import process from 'node:process';
 
 import type { Startup, StartupMark } from '../../main/contract/metrics.ts';
@@ -34,7 +35,9 @@ async function startOnce(home: string): Promise<Startup['marksMs']> {
     return await page.evaluate<Startup['marksMs']>(ask);
   } finally {
     await browser.close();
-    running.child.kill('SIGKILL');
+    const ended = once(running.child, 'exit');
+    running.child.kill('SIGTERM');
+    await ended; // it keeps what it compiled when it ends
   }
 }
 
