@@ -72,9 +72,8 @@ async function shootMoments(): Promise<void> {
   try {
     for (const { theme, ...size } of windows) {
       const { page, problems } = await host.open({ ...size, scene: workingDay });
-      // Drawn once the parts for code and tables have come.
+      // Drawn once the part for code has come.
       await page.locator('.prose .code-block').first().waitFor();
-      await page.locator('.prose table').waitFor();
       for (const [name, arrange] of Object.entries(moments)) {
         const undo = await arrange(page);
         await page.waitForTimeout(300); // transitions

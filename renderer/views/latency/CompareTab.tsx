@@ -165,11 +165,11 @@ function SideFields(props: {
 function Turns({ rounds }: { readonly rounds: number }) {
   const done = useBench((state) => state.progress?.done ?? 0);
   return (
-    <ol role="list" className="turns figures" aria-hidden="true">
+    <ol role="list" className="rounds figures" aria-hidden="true">
       {Array.from({ length: order.length * rounds }, (_, index) => {
-        const state = index < done ? 'turn-done' : index === done ? 'turn-now' : '';
+        const state = index < done ? 'round-done' : index === done ? 'round-now' : '';
         return (
-          <li key={index} className={`turn ${state}`}>
+          <li key={index} className={`round ${state}`}>
             {order[index % order.length]}
           </li>
         );

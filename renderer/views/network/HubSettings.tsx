@@ -99,7 +99,7 @@ function Token({ problem }: { readonly problem: string | null }) {
   const words = strings.hub;
   return (
     <form
-      className="token"
+      className="hub-token"
       onSubmit={(submit) => {
         submit.preventDefault();
         if (typed.trim() === '') return;
