@@ -15,7 +15,6 @@ export function MessageActions({ message, busy }: { readonly message: Message; r
   const isAnswer = message.role === 'assistant';
   return (
     <div className="actions" role="group" aria-label={strings.chat.actions}>
-      <VersionSwitch message={message} disabled={answering} />
       <div className="actions-quiet">
         <CopyButton label={strings.chat.copy} text={() => rawText(message)} />
         {!isAnswer && (
@@ -52,6 +51,8 @@ export function MessageActions({ message, busy }: { readonly message: Message; r
           <IconButton icon="pulse" label={strings.chat.inspect} onClick={() => inspect(message.id)} />
         )}
       </div>
+      {/* Last, so that it stands at the edge while the others are hidden. */}
+      <VersionSwitch message={message} disabled={answering} />
     </div>
   );
 }
