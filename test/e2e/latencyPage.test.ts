@@ -140,6 +140,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the latency page'), () => 
     async (tab) => {
       for (const view of [{ width: 900, height: 600, dark: true }, { zoom: 2 }]) {
         const { page, problems } = await host.open({ ...view, scene: conversation });
+        await page.getByLabel('Message', { exact: true }).waitFor(); // keys are heard from here on
         await page.keyboard.press('Control+3');
         await page.getByRole('tab', { name: tab }).click();
         await page.waitForTimeout(300);

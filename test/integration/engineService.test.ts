@@ -151,7 +151,8 @@ describe('answers', () => {
   });
 
   it('end before a stop string, which is never shown, and the chat goes on', async () => {
-    await engine.load({ source: 'synthetic:tiny' });
+    // Read at once and token by token, weights of few bits round far enough apart to change a word; float32 does not.
+    await engine.load({ source: 'synthetic:tiny', format: 'f32' });
     const whole = await ask(engine, [user('Hi')], { maxNewTokens: 100 }, { ignoreEnd: true });
     const middle = Math.floor(whole.text.length / 2);
     const stop = whole.text.slice(middle, middle + 6);
@@ -161,7 +162,7 @@ describe('answers', () => {
     expect(cut.stats.finishReason).toBe('stop');
     const next = [user('Hi'), assistant(cut.text), user('More')];
     const after = await ask(engine, next);
-    await engine.load({ source: 'synthetic:tiny' });
+    await engine.load({ source: 'synthetic:tiny', format: 'f32' });
     expect((await ask(engine, next)).text).toBe(after.text);
   });
 
