@@ -81,7 +81,7 @@ export default tseslint.config(
     [
       ...everywhere,
       {
-        group: ['../contract/ipc.ts', '../ipc/*', '../models/*', '../history/*'],
+        group: ['../contract/ipc*.ts', '../ipc/*', '../models/*', '../history/*'],
         message: 'The engine room knows contract/{domain,errors} and node only.',
       },
     ],
@@ -91,7 +91,7 @@ export default tseslint.config(
     [
       ...everywhere,
       {
-        group: ['../contract/ipc.ts', '../ipc/*', '../engine/*', '../history/*'],
+        group: ['../contract/ipc*.ts', '../ipc/*', '../engine/*', '../history/*'],
         message: 'The model room knows contract/{domain,errors}, node and the hub client only.',
       },
     ],

@@ -2,7 +2,8 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { IpcRendererEvent } from 'electron';
 
-import type { Bridge, EventName } from './contract/ipc.ts';
+import type { Bridge } from './contract/ipc.ts';
+import type { EventName } from './contract/ipcEvents.ts';
 import { eventChannel, requestChannel } from './contract/wire.ts';
 
 type Listener = (payload: never) => void;

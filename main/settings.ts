@@ -8,7 +8,7 @@ import { writeFileAtomic } from './atomicFile.ts';
 import { defaultSettings } from './contract/domain.ts';
 import type { SamplingPreset, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
-import { samplingSchema, settingsPatchSchema } from './contract/ipc.ts';
+import { samplingSchema, settingsPatchSchema } from './contract/ipcSchemas.ts';
 import { isRecord, readPerKey } from './tolerant.ts';
 
 const licencesSchema = z.array(z.object({ repo: z.string().min(1), revision: z.string().min(1), at: z.int().min(0) }));

@@ -2,7 +2,8 @@
  * The page's only way out: window.bridge under Electron, a WebSocket in the web shell. Opens the envelope, so that
  * callers get the reply or an AppError.
  */
-import type { Bridge, EventName, Events, Reply, Request, RouteName } from '../main/contract/ipc.ts';
+import type { Bridge, Reply, Request, RouteName } from '../main/contract/ipc.ts';
+import type { EventName, Events } from '../main/contract/ipcEvents.ts';
 import { AppError } from '../main/contract/errors.ts';
 import { openSocketBridge } from './socketBridge.ts';
 import type { Connection } from './socketBridge.ts';

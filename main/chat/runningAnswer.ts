@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { ContextCut, Message, SamplingOptions, TokenTiming } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
-import type { EventName, Events } from '../contract/ipc.ts';
+import type { EventName, Events } from '../contract/ipcEvents.ts';
 import type { EngineService, Frame, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
 import type { AnswerMake, ChatStore } from '../history/chatStore.ts';
 import { maxTimingsPerAnswer } from '../history/chatStore.ts';

@@ -4,27 +4,7 @@
  */
 import { z } from 'zod';
 
-import {
-  apiPortRange,
-  contextPolicyKinds,
-  contextRange,
-  deviceKinds,
-  keepTurnsRange,
-  languageChoices,
-  keptFormats,
-  logprobsRange,
-  maxMessageChars,
-  maxPresetName,
-  maxPresets,
-  maxSeed,
-  maxStopLength,
-  maxStopStrings,
-  promptFormats,
-  samplingRanges,
-  themes,
-  updateChoices,
-  weightFormats,
-} from './domain.ts';
+import { contextRange, keptFormats, maxMessageChars } from './domain.ts';
 import type {
   ApiStatus,
   AppInfo,
@@ -39,11 +19,8 @@ import type {
   LoadedModel,
   Message,
   ModelFormat,
-  ModelTask,
   ModelUpdate,
   NetworkRequest,
-  NumberRange,
-  OpenRequest,
   RepoDescription,
   SearchHit,
   Settings,
@@ -54,12 +31,21 @@ import type {
   VerifyReport,
 } from './domain.ts';
 import type { Envelope } from './errors.ts';
+import type { EventName, Events } from './ipcEvents.ts';
+import {
+  id,
+  path,
+  samplingSchema,
+  contextPolicySchema,
+  loadSchema,
+  settingsPatchSchema,
+  variantSchema,
+} from './ipcSchemas.ts';
 import { benchmarkPlans, pageMarks } from './metrics.ts';
 import type {
   AnswerRecord,
   Benchmark,
   BenchmarkPlanName,
-  BenchmarkProgress,
   Comparison,
   MetricsOverview,
   Microscope,
@@ -69,85 +55,7 @@ import type {
 } from './metrics.ts';
 
 const nothing = z.strictObject({});
-const id = z.string().min(1).max(200);
 const repo = z.string().regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, 'expected OWNER/NAME');
-const path = z.string().min(1).max(4096);
-
-const webAddress = z.url({ protocol: /^https?$/ }).max(2048);
-
-const inRange = (range: NumberRange) => z.number().min(range.min).max(range.max);
-const wholeInRange = (range: NumberRange) => z.int().min(range.min).max(range.max);
-
-export const samplingSchema = z.strictObject({
-  temperature: inRange(samplingRanges.temperature),
-  topK: wholeInRange(samplingRanges.topK),
-  topP: inRange(samplingRanges.topP),
-  minP: inRange(samplingRanges.minP),
-  repetitionPenalty: inRange(samplingRanges.repetitionPenalty),
-  frequencyPenalty: inRange(samplingRanges.frequencyPenalty),
-  presencePenalty: inRange(samplingRanges.presencePenalty),
-  maxNewTokens: wholeInRange(samplingRanges.maxNewTokens),
-  seed: z.int().min(0).max(maxSeed).nullable(),
-  stop: z.array(z.string().min(1).max(maxStopLength)).max(maxStopStrings),
-  promptFormat: z.enum(promptFormats),
-});
-
-export const contextPolicySchema = z.strictObject({
-  kind: z.enum(contextPolicyKinds),
-  keepTurns: wholeInRange(keepTurnsRange),
-});
-
-export const loadSchema = z.strictObject({
-  source: path,
-  device: z.enum([...deviceKinds, 'auto']).optional(),
-  deviceIndex: z.int().min(0).max(63).optional(),
-  format: z.enum([...weightFormats, 'auto']).optional(),
-  contextPositions: wholeInRange(contextRange).optional(),
-  threads: z.int().min(1).max(1024).optional(),
-});
-
-export const presetSchema = z.strictObject({
-  name: z.string().trim().min(1).max(maxPresetName),
-  sampling: samplingSchema,
-});
-
-export const settingsPatchSchema = z
-  .strictObject({
-    theme: z.enum(themes),
-    language: z.enum(languageChoices),
-    modelId: id.nullable(),
-    device: z.enum([...deviceKinds, 'auto']),
-    format: z.enum([...weightFormats, 'auto']),
-    contextPositions: wholeInRange(contextRange),
-    modelsFolder: path.nullable(),
-    sampling: samplingSchema,
-    systemPrompt: z.string().max(maxMessageChars),
-    presets: z
-      .array(presetSchema)
-      .max(maxPresets)
-      .refine((presets) => new Set(presets.map(({ name }) => name)).size === presets.length, 'names must differ'),
-    prefillWhileTyping: z.boolean(),
-    logprobs: wholeInRange(logprobsRange),
-    railOpen: z.boolean(),
-    drawerOpen: z.boolean(),
-    hub: z.strictObject({
-      offline: z.boolean(),
-      endpoint: webAddress.nullable(),
-      proxy: webAddress.nullable(),
-      noProxy: z.string().max(4096).nullable(),
-      caFile: path.nullable(),
-    }),
-    api: z.strictObject({ enabled: z.boolean(), port: wholeInRange(apiPortRange) }),
-    desktop: z.strictObject({ tray: z.boolean(), softwareRendering: z.boolean(), spellCheck: z.boolean() }),
-    updates: z.enum(updateChoices),
-  })
-  .partial();
-
-const variantSchema = z.strictObject({
-  format: z.enum(weightFormats).optional(),
-  threads: z.int().min(1).max(1024).optional(),
-  device: z.enum(deviceKinds).optional(),
-});
 /** Nanoseconds per frame of one answer. */
 const pageTimes = z.array(z.number().min(0)).max(20_000);
 
@@ -313,44 +221,6 @@ export type Request<N extends RouteName> = z.input<Routes[N]['request']>;
 export type ParsedRequest<N extends RouteName> = z.output<Routes[N]['request']>;
 export type Reply<N extends RouteName> =
   NonNullable<Routes[N]['reply']> | (null extends Routes[N]['reply'] ? null : never);
-
-/** Events go one way, main to page. Each is a noun or a past form. */
-export interface Events {
-  'engine.status': EngineStatus;
-  'updates.status': UpdateStatus;
-  'app.open': OpenRequest;
-  'models.changed': readonly InstalledModel[];
-  'models.progress': DownloadStatus;
-  'models.task': ModelTask;
-  'settings.changed': Settings;
-  'chats.changed': readonly ChatSummary[];
-  /** Also while requests are under way, a few times a second. */
-  'api.changed': ApiStatus;
-  'bench.progress': BenchmarkProgress;
-  /** Reading the prompt: tokens consumed of tokens to consume (reused ones are in neither). */
-  'chat.prefill': {
-    readonly generationId: string;
-    readonly chatId: string;
-    readonly messageId: string;
-    readonly doneTokens: number;
-    readonly totalTokens: number;
-    readonly reusedTokens: number;
-    readonly elapsedNs: number;
-  };
-  /** Text and timings since the last frame, at most one frame per ~16 ms. */
-  'chat.tokens': {
-    readonly generationId: string;
-    readonly chatId: string;
-    readonly messageId: string;
-    readonly text: string;
-    readonly timings: readonly TokenTiming[];
-    /** performance.timeOrigin-based ms when main published it; the page adds its own stamps beside it. */
-    readonly sentAt: number;
-  };
-  /** The answer as it was stored, with stats or with the error. */
-  'chat.finished': { readonly generationId: string; readonly message: Message };
-}
-export type EventName = keyof Events;
 
 /** The browser's File, in programs that know no DOM. */
 export type DroppedFile = typeof globalThis extends { readonly File: new (...args: never[]) => infer F } ? F : never;

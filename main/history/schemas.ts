@@ -11,7 +11,7 @@ import {
 import type { Chat, ContextCut, ContextPolicy, GenerationStats, Message, SamplingOptions } from '../contract/domain.ts';
 import { errorCodes } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
-import { contextPolicySchema, samplingSchema } from '../contract/ipc.ts';
+import { contextPolicySchema, samplingSchema } from '../contract/ipcSchemas.ts';
 import { readPerKey } from '../tolerant.ts';
 
 export const messageStatuses = ['complete', 'streaming', 'interrupted', 'failed'] as const;

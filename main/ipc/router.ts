@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import { AppError } from '../contract/errors.ts';
 import type { Envelope, ErrorCode } from '../contract/errors.ts';
 import { routes } from '../contract/ipc.ts';
-import type { EventName, Events, ParsedRequest, Reply, RouteName } from '../contract/ipc.ts';
+import type { ParsedRequest, Reply, RouteName } from '../contract/ipc.ts';
+import type { EventName, Events } from '../contract/ipcEvents.ts';
 
 /** One function per route: forgetting one, adding an unknown one or returning the wrong reply does not compile. */
 export type Handlers = {

@@ -1,7 +1,7 @@
 /** What happens to the chat state, as pure functions. Frames of a run that has ended are dropped by its id. */
 import type { Chat, ContextCut, ContextPolicy, Message, SamplingOptions } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
-import type { Events } from '../../main/contract/ipc.ts';
+import type { Events } from '../../main/contract/ipcEvents.ts';
 import { growBlocks, noBlocks, splitBlocks } from './blocks.ts';
 import type { BlockList } from './blocks.ts';
 import { buildTree, leafUnder, newestLeaf, pathTo, putMessage } from './tree.ts';

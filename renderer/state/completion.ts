@@ -3,7 +3,7 @@ import { create } from 'zustand';
 
 import type { Chat, GenerationStats } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
-import type { Events } from '../../main/contract/ipc.ts';
+import type { Events } from '../../main/contract/ipcEvents.ts';
 import { request } from '../bridge.ts';
 import { errorInfo } from './errors.ts';
 import { useSettings } from './settings.ts';

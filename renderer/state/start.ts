@@ -1,6 +1,6 @@
 /** Connects main's events to the stores, and brings the page up: the only place that knows all stores. */
 import type { DownloadStatus, EngineStatus } from '../../main/contract/domain.ts';
-import type { Events } from '../../main/contract/ipc.ts';
+import type { Events } from '../../main/contract/ipcEvents.ts';
 import { on, onConnection } from '../bridge.ts';
 import { setApiStatus } from './api.ts';
 import { setBenchProgress } from './bench.ts';

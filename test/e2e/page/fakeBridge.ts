@@ -21,7 +21,7 @@ import type {
   UpdateStatus,
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
-import type { EventName, Events } from '../../../main/contract/ipc.ts';
+import type { EventName, Events } from '../../../main/contract/ipcEvents.ts';
 import type { MetricsOverview, SystemSample } from '../../../main/contract/metrics.ts';
 import { baseModel, download, forecasts, formats, hubTest, requests } from './fakeModels.ts';
 import {

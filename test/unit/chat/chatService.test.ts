@@ -5,7 +5,7 @@ import type { Publish } from '../../../main/chat/runningAnswer.ts';
 import { defaultSettings } from '../../../main/contract/domain.ts';
 import type { Message } from '../../../main/contract/domain.ts';
 import { AppError } from '../../../main/contract/errors.ts';
-import type { EventName, Events } from '../../../main/contract/ipc.ts';
+import type { EventName, Events } from '../../../main/contract/ipcEvents.ts';
 import type { EngineService } from '../../../main/engine/engineApi.ts';
 import { silentLog } from '../../../main/log.ts';
 import { openTestHistory, testHome } from '../history/testHome.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { defaultContextPolicy, defaultSampling } from '../../../main/contract/domain.ts';
 import type { Chat, Message } from '../../../main/contract/domain.ts';
-import type { Events } from '../../../main/contract/ipc.ts';
+import type { Events } from '../../../main/contract/ipcEvents.ts';
 import {
   initialChat,
   reduceFinished,
