@@ -164,6 +164,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     engine,
     version: options.version,
     key: await ApiKey.open(home.apiKeyFile, options.apiKey),
+    presets: () => settings.current.presets,
     log,
     onChange: (status) => events.publish('api.changed', status),
   });

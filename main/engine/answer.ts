@@ -1,6 +1,6 @@
 /** Grows one answer from sampled tokens: text that is certain, stop strings, and the tokens behind the text. */
 import type { NativeStep } from './addon.ts';
-import type { Frame, GeneratedToken, Tokenizer } from './engineApi.ts';
+import type { Frame, GeneratedToken, GenerateRequest, Tokenizer } from './engineApi.ts';
 import { StopStrings } from './stopStrings.ts';
 import { TextStream } from './textStream.ts';
 
@@ -8,9 +8,14 @@ function generatedToken({ token, logprob, top, stampNs, forwardNs, sampleNs, cla
   return { token, logprob, top, stampNs, forwardNs, sampleNs, ...(classNs && { classNs }) };
 }
 
+type AnswerOptions = Pick<GenerateRequest, 'ignoreEnd' | 'stopTokens'> & {
+  readonly sampling: Pick<GenerateRequest['sampling'], 'stop'>;
+};
+
 export class Answer {
   readonly #tokenizer: Tokenizer;
   readonly #ignoreEnd: boolean;
+  readonly #stopTokens: ReadonlySet<number>;
   readonly #stream: TextStream;
   readonly #stops: StopStrings;
   readonly #tokens: GeneratedToken[] = [];
@@ -24,13 +29,14 @@ export class Answer {
   /** Spent on turning tokens into text, on main's clock. */
   detokeniseNs = 0;
 
-  constructor(tokenizer: Tokenizer, stops: readonly string[], ignoreEnd: boolean) {
+  constructor(tokenizer: Tokenizer, { sampling, ignoreEnd, stopTokens }: AnswerOptions) {
     this.#tokenizer = tokenizer;
-    this.#ignoreEnd = ignoreEnd;
+    this.#ignoreEnd = ignoreEnd ?? false;
+    this.#stopTokens = new Set(stopTokens);
     const silent: ReadonlySet<number> = new Set(tokenizer.endTokens);
     const nothing = new Uint8Array(0);
     this.#stream = new TextStream((token) => (silent.has(token) ? nothing : tokenizer.bytes(token)));
-    this.#stops = new StopStrings(stops);
+    this.#stops = new StopStrings(sampling.stop);
   }
 
   /** The answer's tokens, up to the one that ended a stop string. */
@@ -62,6 +68,11 @@ export class Answer {
       this.#sampled.push(step.token);
       this.#firstStampNs ??= step.stampNs;
       if (this.#isStopped || (step.isEnd && !this.#ignoreEnd)) continue;
+      if (this.#stopTokens.has(step.token)) {
+        text += this.#stops.flush();
+        this.#isStopped = true;
+        continue;
+      }
       const decoded = this.#stream.push(step.token);
       this.#decodedLength += decoded.length;
       const piece = this.#stops.push(decoded);

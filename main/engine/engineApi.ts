@@ -66,6 +66,8 @@ export interface GenerateRequest {
   readonly logitBias?: readonly (readonly [token: number, bias: number])[];
   /** Goes on past end tokens, to maxNewTokens. */
   readonly ignoreEnd?: boolean;
+  /** Any of these ends the answer before itself. */
+  readonly stopTokens?: readonly number[];
   /** Owned by the caller. */
   readonly constraint?: TokenConstraint;
   /** Times every stage of every token, which slows them: for looking closely at one answer. */

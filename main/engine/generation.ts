@@ -150,7 +150,7 @@ export async function generate(request: GenerateRequest, surroundings: Surroundi
     firstAllowed,
     // Behind everything that waits: the checkpoint it names may be gone when another answer has ended.
     route: position.routeTo(request.prompt),
-    answer: new Answer(tokenizer, request.sampling.stop, request.ignoreEnd ?? false),
+    answer: new Answer(tokenizer, request),
     stop: new addon.StopFlag(),
     seed: request.sampling.seed ?? randomInt(maxSeed + 1),
   };

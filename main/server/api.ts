@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { LoadedModel, PromptFormat } from '../contract/domain.ts';
+import type { LoadedModel, PromptFormat, SamplingPreset } from '../contract/domain.ts';
 import type { EngineService } from '../engine/engineApi.ts';
 import { ApiError, badRequest, toApiError } from './apiErrors.ts';
 import { chatCompletion } from './chatCompletions.ts';
@@ -21,6 +21,7 @@ export interface ApiOptions extends GuardOptions {
   readonly engine: EngineService;
   readonly version: string;
   readonly defaultFormat?: () => PromptFormat;
+  readonly presets?: () => readonly SamplingPreset[];
   /** Told of every request that generates. */
   readonly live?: LiveRequests;
   /** Receives what a client must not see: the real cause of an internal error. */
@@ -37,6 +38,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   if (type !== 'application/json') {
     throw new ApiError(415, 'invalid_request_error', 'Send the body as Content-Type: application/json.');
   }
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new ApiError(415, 'invalid_request_error', `Send the body as it is, without Content-Encoding: ${encoding}.`);
+  }
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -49,7 +54,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     parts.push(part);
   }
   try {
-    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+    // Some Windows clients put a byte order mark in front.
+    return JSON.parse(
+      Buffer.concat(parts)
+        .toString('utf8')
+        .replace(/^\u{feff}/u, ''),
+    );
   } catch {
     throw badRequest('The body is not valid JSON.');
   }
@@ -117,6 +127,7 @@ export class Api {
       metrics: new ServerMetrics(options.engine),
       grammars: () => this.#grammarFactory(),
       defaultFormat: options.defaultFormat ?? (() => 'model-card'),
+      presets: options.presets ?? (() => []),
     };
   }
 

@@ -1,5 +1,5 @@
 /** The API in the app: on or off as the settings say, with its key, and what it is doing. */
-import type { ApiSettings, ApiStatus } from '../contract/domain.ts';
+import type { ApiSettings, ApiStatus, SamplingPreset } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
 import type { EngineService } from '../engine/engineApi.ts';
@@ -12,6 +12,8 @@ export interface ApiServiceOptions {
   readonly engine: EngineService;
   readonly version: string;
   readonly key: ApiKey;
+  /** The user's own, which a request may name. */
+  readonly presets: () => readonly SamplingPreset[];
   readonly log: { error(event: string, error: unknown): void };
   readonly onChange: (status: ApiStatus) => void;
 }
@@ -33,9 +35,9 @@ export class ApiService {
   constructor(options: ApiServiceOptions) {
     this.#options = options;
     this.#live = new LiveRequests(() => this.#publish());
-    const { engine, version, key, log } = options;
+    const { engine, version, key, presets, log } = options;
     this.api = new Api({
-      ...{ engine, version, allowedOrigins: [], allowedHosts: [], live: this.#live },
+      ...{ engine, version, presets, allowedOrigins: [], allowedHosts: [], live: this.#live },
       get apiKey() {
         return key.current;
       },

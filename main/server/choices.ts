@@ -2,6 +2,7 @@
 import type { FinishReason, LoadedModel } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { Frame, GeneratedToken, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
+import { ApiError } from './apiErrors.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
 import type { GrammarSpec } from './grammar.ts';
 import type { Generation } from './requests.ts';
@@ -18,6 +19,19 @@ export function loadedModel(context: ApiContext): LoadedModel {
     case 'empty':
       throw new AppError('NO_MODEL', 'No model is loaded. Load one in the app, or start the server with --model.');
   }
+}
+
+/** Why an answer ended that nobody stopped: the model went away under it. */
+function interrupted(context: ApiContext): Error {
+  try {
+    loadedModel(context);
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  return new ApiError(503, 'server_error', 'The model was replaced while it answered. Ask again.', {
+    code: 'model_replaced',
+    retryAfter: 1,
+  });
 }
 
 /** Generates `generation.choices` answers to one prompt at once; those with a seed get consecutive ones. */
@@ -58,6 +72,8 @@ export async function generateChoices(
   };
   const first = generation.choices > 1 ? await readOnly(context, exchange, prompt, generation) : null;
   const results = await Promise.all(Array.from({ length: generation.choices }, (_, choice) => one(choice)));
+  if (results.some(({ stats }) => stats.finishReason === 'cancelled') && !exchange.signal.aborted)
+    throw interrupted(context);
   for (const result of results) context.metrics.answer(result);
   if (first === null) return results;
   // What the choices found read was read for this very request.
@@ -78,17 +94,16 @@ export function finishReasonOf(reason: FinishReason): 'stop' | 'length' {
   return reason === 'length' || reason === 'context' ? 'length' : 'stop';
 }
 
-export function usageOf(results: readonly GenerateResult[]): object {
-  const sum = (read: (result: GenerateResult) => number): number =>
-    results.reduce((total, result) => total + read(result), 0);
-  // A prompt shared by several choices is counted once.
-  const promptTokens = results[0]?.stats.promptTokens ?? 0;
-  const completionTokens = sum((result) => result.stats.outputTokens);
+/** Of the choices of one or several prompts; a prompt shared by several choices is counted once. */
+export function usageOf(...prompts: readonly (readonly GenerateResult[])[]): object {
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  const promptTokens = sum(prompts.map(([first]) => first?.stats.promptTokens ?? 0));
+  const completionTokens = sum(prompts.flat().map(({ stats }) => stats.outputTokens));
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: results[0]?.stats.reusedTokens ?? 0 },
+    prompt_tokens_details: { cached_tokens: sum(prompts.map(([first]) => first?.stats.reusedTokens ?? 0)) },
   };
 }
 

@@ -32,7 +32,7 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
   refuseUnsupported(request);
   const model = loadedModel(context);
   const tokenizer = context.engine.tokenizer();
-  const generation = generationOf(request, 'raw', request.max_tokens ?? 16);
+  const generation = generationOf(request, 'raw', request.max_tokens ?? 16, context.presets());
   const prompts = promptsOf(request.prompt).map((prompt, index) => {
     const tokens =
       typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
@@ -63,16 +63,6 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
         }),
       ),
     );
-  const usage = (results: readonly (readonly GenerateResult[])[]): object => {
-    const parts = results.map((choices) => usageOf(choices) as Record<string, number>);
-    const sum = (key: string): number => parts.reduce((total, part) => total + (part[key] ?? 0), 0);
-    return {
-      prompt_tokens: sum('prompt_tokens'),
-      completion_tokens: sum('completion_tokens'),
-      total_tokens: sum('total_tokens'),
-    };
-  };
-
   if (request.stream !== true) {
     const results = await run();
     sendJson(exchange, 200, {
@@ -85,7 +75,7 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
           finish_reason: finishReasonOf(result.stats.finishReason),
         })),
       ),
-      usage: usage(results),
+      usage: usageOf(...results),
     });
     return;
   }
@@ -98,9 +88,10 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
       const echo = lengths.has(index) ? '' : (prompts[Math.floor(index / generation.choices)]?.echo ?? '');
       const offset = lengths.get(index) ?? 0;
       lengths.set(index, offset + text.length);
-      if (echo !== '' || text !== '') chunk(index, echo + text, logprobsOf(tokens, offset), null);
+      const logprobs = tokens.length > 0 ? logprobsOf(tokens, offset) : null;
+      if (echo !== '' || text !== '' || logprobs !== null) chunk(index, echo + text, logprobs, null);
     });
     results.flat().forEach((result, index) => chunk(index, '', null, finishReasonOf(result.stats.finishReason)));
-    if (request.stream_options?.include_usage === true) send({ ...head, choices: [], usage: usage(results) });
+    if (request.stream_options?.include_usage === true) send({ ...head, choices: [], usage: usageOf(...results) });
   });
 }

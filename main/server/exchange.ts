@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { EngineService } from '../engine/engineApi.ts';
-import type { PromptFormat } from '../contract/domain.ts';
+import type { PromptFormat, SamplingPreset } from '../contract/domain.ts';
 import { toApiError } from './apiErrors.ts';
 import { EventStream } from './eventStream.ts';
 import type { EventStyle } from './eventStream.ts';
@@ -18,6 +18,8 @@ export interface ApiContext {
   readonly grammars: () => Promise<GrammarFactory>;
   /** Used when a request names none. */
   readonly defaultFormat: () => PromptFormat;
+  /** Sampling that a request may name instead of spelling it out. */
+  readonly presets: () => readonly SamplingPreset[];
 }
 
 export interface Exchange {

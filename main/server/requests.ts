@@ -4,10 +4,12 @@
  */
 import { z } from 'zod';
 
-import { maxSeed, promptFormats, samplingRanges } from '../contract/domain.ts';
-import type { PromptFormat, SamplingOptions } from '../contract/domain.ts';
+import { contextRange, maxSeed, promptFormats, samplingRanges } from '../contract/domain.ts';
+import type { PromptFormat, SamplingOptions, SamplingPreset } from '../contract/domain.ts';
 import type { GenerateRequest } from '../engine/engineApi.ts';
 import { badRequest } from './apiErrors.ts';
+import { requestPolicies } from './contextFit.ts';
+import type { GrammarSpec } from './grammar.ts';
 import { toolCallsSchema, toolChoiceSchema, toolsSchema } from './tools.ts';
 
 const penalty = z.number().min(-2).max(2);
@@ -29,6 +31,9 @@ const common = {
   stream_options: z.object({ include_usage: z.boolean().nullish() }).optional(),
   logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-100).max(100)).optional(),
   ignore_eos: z.boolean().optional(),
+  stop_token_ids: z.array(z.int().min(0)).max(64).optional(),
+  min_tokens: z.literal(0, 'a least number of tokens is not supported; ignore_eos goes on to max_tokens').optional(),
+  preset: z.string().optional(),
 };
 
 const part = z.object({ type: z.string(), text: z.string().optional() });
@@ -56,6 +61,7 @@ export const chatSchema = z.object({
   response_format: responseFormat.optional(),
   tools: toolsSchema.optional(),
   tool_choice: toolChoiceSchema.optional(),
+  context_policy: z.enum(requestPolicies).optional(),
 });
 export type ChatRequest = z.output<typeof chatSchema>;
 
@@ -88,10 +94,25 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.outp
   throw badRequest(`${param === null ? '' : `'${param}': `}${issue?.message ?? 'invalid value'}`, param);
 }
 
+/** The grammar that an answer in this format follows; null: any text. */
+export function formatGrammar(format: ChatRequest['response_format']): GrammarSpec | null {
+  switch (format?.type) {
+    case undefined:
+    case 'text':
+      return null;
+    case 'json_object':
+      return { kind: 'json' };
+    case 'json_schema': {
+      const given = format.json_schema;
+      return { kind: 'schema', schema: typeof given['schema'] === 'object' ? (given['schema'] ?? {}) : given };
+    }
+  }
+}
+
 /** Requests as the engine takes them. `seed` is undefined when the client gave none; choices then differ. */
 export interface Generation {
   readonly sampling: SamplingOptions;
-  readonly extra: Pick<GenerateRequest, 'logitBias' | 'ignoreEnd'>;
+  readonly extra: Pick<GenerateRequest, 'logitBias' | 'ignoreEnd' | 'stopTokens'>;
   readonly choices: number;
 }
 
@@ -110,32 +131,73 @@ type SamplingFields = Partial<
     | 'n'
     | 'logit_bias'
     | 'ignore_eos'
+    | 'stop_token_ids'
+    | 'preset'
   >
 >;
 
-/** Absent fields mean what OpenAI's reference says: temperature 1, top_p 1, no limit but the context. */
-export function generationOf(request: SamplingFields, format: PromptFormat, maxTokens: number | undefined): Generation {
-  const stop = (typeof request.stop === 'string' ? [request.stop] : (request.stop ?? [])).filter((text) => text !== '');
+/** The settings of the named preset; throws 400 when there is none of that name. null: no preset was asked for. */
+function presetOf(name: string | undefined, presets: readonly SamplingPreset[]): SamplingOptions | null {
+  if (name === undefined) return null;
+  const found = presets.find((preset) => preset.name === name);
+  if (found !== undefined) return found.sampling;
+  const names = presets.map((preset) => `'${preset.name}'`).join(', ');
+  throw badRequest(
+    `There is no preset '${name}'. ${names === '' ? 'None are kept here.' : `There are ${names}.`}`,
+    'preset',
+  );
+}
+
+/** What stands in for absent fields: OpenAI's reference says temperature 1, top_p 1, no limit but the context. */
+const reference: SamplingOptions = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  // The engine ends at the context by itself, and says so.
+  maxNewTokens: contextRange.max,
+  seed: null,
+  stop: [],
+  promptFormat: 'model-card',
+};
+
+const wrappedSeed = (seed: number): number => ((seed % (maxSeed + 1)) + maxSeed + 1) % (maxSeed + 1);
+
+/** Absent fields come from the preset that is named, else from OpenAI's reference. */
+export function generationOf(
+  request: SamplingFields,
+  format: PromptFormat,
+  maxTokens: number | undefined,
+  presets: readonly SamplingPreset[],
+): Generation {
+  const absent = presetOf(request.preset, presets) ?? reference;
+  const stop = (typeof request.stop === 'string' ? [request.stop] : (request.stop ?? absent.stop)).filter(
+    (text) => text !== '',
+  );
   const greedyByTopP = request.top_p === 0;
+  const { logit_bias, ignore_eos, stop_token_ids } = request;
   return {
     choices: request.n ?? 1,
     extra: {
-      ...(request.logit_bias === undefined
-        ? {}
-        : { logitBias: Object.entries(request.logit_bias).map(([token, bias]) => [Number(token), bias] as const) }),
-      ...(request.ignore_eos === undefined ? {} : { ignoreEnd: request.ignore_eos }),
+      ...(logit_bias && {
+        logitBias: Object.entries(logit_bias).map(([token, bias]) => [Number(token), bias] as const),
+      }),
+      ...(ignore_eos !== undefined && { ignoreEnd: ignore_eos }),
+      ...(stop_token_ids && { stopTokens: stop_token_ids }),
     },
     sampling: {
-      temperature: greedyByTopP ? 0 : (request.temperature ?? 1),
-      topK: Math.max(0, request.top_k ?? 0),
-      topP: greedyByTopP ? 1 : (request.top_p ?? 1),
-      minP: request.min_p ?? 0,
-      repetitionPenalty: request.repetition_penalty ?? 1,
-      frequencyPenalty: request.frequency_penalty ?? 0,
-      presencePenalty: request.presence_penalty ?? 0,
-      // The engine ends at the context by itself, and says so.
-      maxNewTokens: maxTokens ?? samplingRanges.maxNewTokens.max,
-      seed: request.seed === undefined ? null : ((request.seed % (maxSeed + 1)) + maxSeed + 1) % (maxSeed + 1),
+      temperature: greedyByTopP ? 0 : (request.temperature ?? absent.temperature),
+      topK: Math.max(0, request.top_k ?? absent.topK),
+      topP: greedyByTopP ? 1 : (request.top_p ?? absent.topP),
+      minP: request.min_p ?? absent.minP,
+      repetitionPenalty: request.repetition_penalty ?? absent.repetitionPenalty,
+      frequencyPenalty: request.frequency_penalty ?? absent.frequencyPenalty,
+      presencePenalty: request.presence_penalty ?? absent.presencePenalty,
+      maxNewTokens: Math.min(maxTokens ?? absent.maxNewTokens, contextRange.max),
+      seed: request.seed === undefined ? absent.seed : wrappedSeed(request.seed),
       stop,
       promptFormat: format,
     },

@@ -1,23 +1,20 @@
-/** Function calling for a model without a format of its own: described in the prompt, enforced by a grammar, parsed back. */
-import { randomUUID } from 'node:crypto';
-
+/** Function calling for a model without a format of its own: described in the prompt, enforced by a grammar; toolCalls.ts reads it back. */
 import { z } from 'zod';
 
 import type { PromptMessage } from '../engine/engineApi.ts';
 import { badRequest } from './apiErrors.ts';
 import type { GrammarSpec } from './grammar.ts';
 
-export const toolsSchema = z
-  .array(
-    z.object({
-      type: z.literal('function'),
-      function: z.object({
-        name: z.string().regex(/^[\w.-]{1,64}$/, 'a function name has up to 64 letters, digits, _ . or -'),
-        description: z.string().nullish(),
-        parameters: z.record(z.string(), z.unknown()).nullish(),
-      }),
-    }),
-  )
+const functionFields = {
+  name: z.string().regex(/^[\w.-]{1,64}$/, 'a function name has up to 64 letters, digits, _ . or -'),
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+};
+const type = z.literal('function', 'only functions can be called here');
+export const toolsSchema = z.array(z.object({ type, function: z.object(functionFields) })).max(128);
+/** As the Responses API has them: flat. */
+export const flatToolsSchema = z
+  .array(z.object({ type, ...functionFields }).transform((tool) => ({ type: tool.type, function: tool })))
   .max(128);
 
 export const toolChoiceSchema = z.union([
@@ -28,7 +25,7 @@ export const toolChoiceSchema = z.union([
 /** Calls of an earlier turn, as the client gives them back. */
 export const toolCallsSchema = z.array(z.object({ function: z.object({ name: z.string(), arguments: z.string() }) }));
 
-type Tool = z.output<typeof toolsSchema>[number];
+export type Tool = z.output<typeof toolsSchema>[number];
 
 /** How tools take part in one request; null: they do not. */
 export interface ToolUse {
@@ -37,14 +34,8 @@ export interface ToolUse {
   readonly required: boolean;
 }
 
-export interface ToolCall {
-  readonly id: string;
-  readonly type: 'function';
-  readonly function: { readonly name: string; readonly arguments: string };
-}
-
-const begin = '<tool_call>';
-const end = '</tool_call>';
+export const begin = '<tool_call>';
+export const end = '</tool_call>';
 
 export function toolUseOf(
   tools: readonly Tool[] | undefined,
@@ -103,29 +94,4 @@ export function toolCallsText(calls: z.output<typeof toolCallsSchema>): string {
         `${begin}{"name": ${JSON.stringify(name)}, "arguments": ${given}}${end}`,
     )
     .join('');
-}
-
-/** The text beside the calls, and the calls. Text cut in the middle of a call stays text. */
-export function parseToolCalls(
-  text: string,
-  { required }: ToolUse,
-): { readonly text: string; readonly calls: readonly ToolCall[] } {
-  const calls: ToolCall[] = [];
-  const take = (json: string): boolean => {
-    try {
-      const call = JSON.parse(json) as { name?: unknown; arguments?: unknown };
-      if (typeof call.name !== 'string' || call.arguments === undefined) return false;
-      calls.push({
-        id: `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
-        type: 'function',
-        function: { name: call.name, arguments: JSON.stringify(call.arguments) },
-      });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (required) return take(text) ? { text: '', calls } : { text, calls };
-  const rest = text.replaceAll(/<tool_call>([\s\S]*?)<\/tool_call>/g, (all, json: string) => (take(json) ? '' : all));
-  return { text: calls.length > 0 ? rest.trim() : rest, calls };
 }

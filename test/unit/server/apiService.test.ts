@@ -28,6 +28,7 @@ afterEach(async () => {
 async function serve(given?: string): Promise<void> {
   seen = [];
   service = new ApiService({
+    presets: () => [],
     engine: scriptedEngine('New York', 5),
     version: '0',
     key: await ApiKey.open(file, given),
