@@ -71,11 +71,21 @@ export const germanHub: Translated<typeof hubStrings> = {
   caFile: 'Weitere Zertifikate',
   caFileHelp: 'Eine PEM-Datei mit Zertifikaten, denen außer denen des Systems zu trauen ist.',
   invalidAddress: 'Eine Adresse beginnt mit http:// oder https://.',
-  test: 'Verbindung testen',
+  test: 'Testen',
+  testOne: (setting) => `Testen: ${setting}`,
+  testAll: 'Verbindung testen',
   testing: 'Wird getestet',
-  reached: (endpoint, ms) => `${endpoint} hat in ${count(ms)} ms geantwortet.`,
-  signedIn: (user) => `Der Schlüssel gehört ${user}.`,
-  failed: (endpoint) => `${endpoint} war nicht zu benutzen.`,
+  findings: {
+    unset: 'Hier ist nichts eingestellt, also gibt es nichts zu testen.',
+    answered: (endpoint, ms) => `${endpoint} hat in ${count(ms)} ms geantwortet.`,
+    account: (user) => `Der Schlüssel gehört ${user}.`,
+    proxied: (endpoint, ms) => `Der Proxy führt zu ${endpoint} (${count(ms)} ms).`,
+    direct: (endpoint) => `${endpoint} wird ohne den Proxy erreicht.`,
+    certificates: (n, endpoint) =>
+      n === 1
+        ? `Ein Zertifikat ist gelesen, und ${endpoint} wird vertraut.`
+        : `${count(n)} Zertifikate sind gelesen, und ${endpoint} wird vertraut.`,
+  },
   requests: 'Anfragen',
   requestsHelp: 'Alles, was diese App im Netz erfragt hat, das Neueste zuerst. Rechner und Größen, keine Inhalte.',
   requestsNone: 'Es gab keine Anfrage.',

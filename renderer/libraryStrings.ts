@@ -69,11 +69,21 @@ export const hubStrings = {
   caFile: 'Extra certificates',
   caFileHelp: 'A PEM file with certificates to trust besides the system’s.',
   invalidAddress: 'An address begins with http:// or https://.',
-  test: 'Test connection',
+  test: 'Test',
+  testOne: (setting: string) => `Test: ${setting}`,
+  testAll: 'Test connection',
   testing: 'Testing',
-  reached: (endpoint: string, ms: number) => `${endpoint} answered in ${count(ms)} ms.`,
-  signedIn: (user: string) => `The token belongs to ${user}.`,
-  failed: (endpoint: string) => `${endpoint} could not be used.`,
+  findings: {
+    unset: 'Nothing is set here, so there is nothing to test.',
+    answered: (endpoint: string, ms: number) => `${endpoint} answered in ${count(ms)} ms.`,
+    account: (user: string) => `The token belongs to ${user}.`,
+    proxied: (endpoint: string, ms: number) => `The proxy leads to ${endpoint} (${count(ms)} ms).`,
+    direct: (endpoint: string) => `${endpoint} is reached without the proxy.`,
+    certificates: (n: number, endpoint: string) =>
+      n === 1
+        ? `One certificate is read, and ${endpoint} is trusted.`
+        : `${count(n)} certificates are read, and ${endpoint} is trusted.`,
+  },
   requests: 'Requests made',
   requestsHelp: 'Everything this app has asked of the network, newest first. Names of hosts and sizes, no contents.',
   requestsNone: 'No request was made.',

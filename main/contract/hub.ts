@@ -32,11 +32,27 @@ export interface NetworkRequest {
 /** Where the hub's access token comes from: HF_TOKEN, typed in for this run, or kept in the system's secret store. */
 export type TokenSource = 'none' | 'environment' | 'run' | 'stored';
 
+/** The settings on the way to the hub, in the order in which they are tested. */
+export const hubParts = ['proxy', 'caFile', 'endpoint', 'token'] as const;
+export type HubPart = (typeof hubParts)[number];
+
+/** What a test found to be right. */
+export type HubFinding =
+  /** Nothing of the kind is set, so there is nothing to be wrong. */
+  | { readonly kind: 'unset' }
+  | { readonly kind: 'answered' }
+  /** Who the token belongs to. */
+  | { readonly kind: 'account'; readonly user: string }
+  /** Whether the hub is reached through the proxy, or is an exception from it. */
+  | { readonly kind: 'proxied' }
+  | { readonly kind: 'direct' }
+  | { readonly kind: 'certificates'; readonly count: number };
+
+/** One setting, tried with a connection of its own. Either `finding` or `problem` is null. */
 export interface HubTest {
+  readonly part: HubPart;
   readonly endpoint: string;
-  readonly ok: boolean;
   readonly durationMs: number;
-  /** Who the token belongs to; null without a token. */
-  readonly user: string | null;
+  readonly finding: HubFinding | null;
   readonly problem: ErrorInfo | null;
 }

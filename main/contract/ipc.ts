@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { contextRange, keptFormats, maxMessageChars } from './domain.ts';
+import { contextRange, hubParts, keptFormats, maxMessageChars } from './domain.ts';
 import type {
   ApiStatus,
   AppInfo,
@@ -119,7 +119,7 @@ export const routes = {
   ),
   'models.checkUpdate': route<ModelUpdate>()(z.strictObject({ modelId: id })),
 
-  'hub.test': route<HubTest>()(nothing),
+  'hub.test': route<HubTest>()(z.strictObject({ part: z.enum(hubParts) })),
   'hub.requests': route<readonly NetworkRequest[]>()(nothing),
   'hub.token': route<{ readonly source: TokenSource }>()(nothing),
   // null forgets it. The token itself is never sent back.

@@ -115,17 +115,19 @@ export class Hub {
     throw new AppError('HUB_ERROR', `${new URL(url).host} redirects ${what} in a circle.`, { retryable: true });
   }
 
-  /** Asks the hub who we are, or for one public model without a token. Throws what the request met. */
-  async test(repo: string): Promise<string | null> {
-    const { modelInfo } = await library();
-    if (this.#network.token === null) {
-      await modelInfo({ name: repo, hubUrl: this.endpoint, fetch: this.#network.fetchFor('test', repo) });
-      return null;
-    }
+  /** Who the token belongs to. Throws what the request met. */
+  async account(): Promise<string> {
     const url = `${this.endpoint}/api/whoami-v2`;
-    const reply = await this.#network.read(url, { purpose: 'test', what: 'your account' });
-    const account: unknown = await reply.json();
-    return isObject(account) && typeof account['name'] === 'string' ? account['name'] : null;
+    const reply = await this.#network.read(url, { purpose: 'test', what: 'page about the token’s account' });
+    const account: unknown = await reply.json().catch(() => null);
+    if (isObject(account) && typeof account['name'] === 'string') return account['name'];
+    throw new AppError('HUB_ERROR', `${new URL(url).host} answered, but not as a hub does: it names no account.`);
+  }
+
+  /** Asks for what everybody may know of a public model. Throws what the request met. */
+  async greet(repo: string): Promise<void> {
+    const { modelInfo } = await library();
+    await modelInfo({ name: repo, hubUrl: this.endpoint, fetch: this.#network.fetchFor('test', repo) });
   }
 
   async #info(repo: string, revision: string, signal?: AbortSignal): Promise<{ commit: string; gated: boolean }> {

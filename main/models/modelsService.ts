@@ -113,7 +113,7 @@ export class ModelsService {
       log,
     });
     this.#hub = new Hub(this.#network);
-    this.hub = new HubRoutes(this.#hub, log, token);
+    this.hub = new HubRoutes(this.#network, log, token);
     this.#hasher = new Hasher();
     this.#store = new ModelStore(new Records(path.join(home.root, 'library'), home.damagedFolder), () => this.#roots());
     this.#transfer = { ...defaultTransfer, ...options.transfer };

@@ -63,6 +63,24 @@ export class Network {
     return this.#options.token();
   }
 
+  /** The same settings over connections of its own, with or without the token, for tests. Close it. */
+  fresh(withToken: boolean): Network {
+    return new Network(withToken ? this.#options : { ...this.#options, token: () => null });
+  }
+
+  /** The extra certificates, as PEM; null without. Throws CERTIFICATE. */
+  get extraCertificates(): string | null {
+    const { caFile } = this.#options.settings();
+    return caFile === null ? null : readCertificates(caFile);
+  }
+
+  /** Whether any proxy is set, here or in the environment. */
+  get hasProxy(): boolean {
+    const { env } = process;
+    const { proxy } = this.#options.settings();
+    return Boolean(proxy ?? env['HTTPS_PROXY'] ?? env['https_proxy'] ?? env['HTTP_PROXY'] ?? env['http_proxy']);
+  }
+
   /** Throws OFFLINE while the switch is on. */
   assertAllowed(): void {
     if (this.#options.settings().offline) {
@@ -126,7 +144,7 @@ export class Network {
         note(null, 0, 'stopped');
         throw signal.reason;
       }
-      const typed = errorFromThrown(error, host, this.#proxied());
+      const typed = errorFromThrown(error, host, this.hasProxy);
       note(null, 0, typed.code);
       throw typed;
     }
@@ -177,18 +195,7 @@ export class Network {
     }
     return error instanceof AppError || (error instanceof Error && error.name === 'AbortError')
       ? error
-      : errorFromThrown(error, new URL(url).host, this.#proxied());
-  }
-
-  #proxied(): boolean {
-    const env = process.env;
-    return Boolean(
-      this.#options.settings().proxy ??
-      env['HTTPS_PROXY'] ??
-      env['https_proxy'] ??
-      env['HTTP_PROXY'] ??
-      env['http_proxy'],
-    );
+      : errorFromThrown(error, new URL(url).host, this.hasProxy);
   }
 
   /** One agent per set of settings: a change closes the old connections once they are done. */
@@ -196,8 +203,9 @@ export class Network {
     const { proxy, noProxy, caFile } = this.#options.settings();
     const key = JSON.stringify([proxy, noProxy, caFile]);
     if (this.#agent?.key === key) return this.#agent.dispatcher;
-    const ca = caFile === null ? [] : [readCertificates(caFile)];
-    const tls = { ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system')]), ...ca] };
+    const own = this.extraCertificates;
+    const known = new Set([...getCACertificates('default'), ...getCACertificates('system')]);
+    const tls = { ca: own === null ? [...known] : [...known, own] };
     const direct = noProxy ?? process.env['no_proxy'] ?? process.env['NO_PROXY'] ?? '';
     const dispatcher = new EnvHttpProxyAgent({
       ...(proxy === null ? {} : { httpProxy: proxy, httpsProxy: proxy }),

@@ -56,7 +56,7 @@ const states: Readonly<Record<string, State>> = {
     reach: async (page) => {
       await toPage(page, 'Settings');
       await page.getByRole('button', { name: 'Test connection' }).click();
-      await page.getByText('answered in').waitFor();
+      await page.getByText('The token belongs to').waitFor();
       await page
         .getByRole('button', { name: 'Test connection' })
         .evaluate('(button) => button.scrollIntoView({ block: "center" })');

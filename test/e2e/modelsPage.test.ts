@@ -83,7 +83,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the model pages'), () => {
 
     const { page } = await host.open({ scene: gated });
     await page.getByRole('button', { name: 'Open settings' }).click();
-    await page.getByLabel('Access token').fill('hf_secret');
+    await page.getByLabel('Access token', { exact: true }).fill('hf_secret');
     await page.getByRole('button', { name: 'Save token' }).click();
     await page.getByText('kept in the system’s secret store').waitFor();
     expect(await calls(page, 'hub.setToken')).toEqual([{ token: 'hf_secret' }]);
@@ -100,12 +100,17 @@ describe.skipIf(chromiumPath === null)(needsChromium('the model pages'), () => {
     await page.getByLabel('Proxy', { exact: true }).fill('http://proxy.invalid:3128');
     await page.keyboard.press('Enter');
     const problem = { code: 'PROXY', message: 'The proxy could not be used to reach hub.invalid.', retryable: true };
-    const failed = { endpoint: 'https://hub.invalid', ok: false, durationMs: 3, user: null, problem };
+    const failed = { part: 'proxy', endpoint: 'https://hub.invalid', durationMs: 3, finding: null, problem };
     await page.evaluate(`fake.answers['hub.test'] = ${JSON.stringify(failed)}`);
-    await page.getByRole('button', { name: 'Test connection' }).click();
+    await page.getByRole('button', { name: 'Test: Proxy' }).click();
     await page.getByText(problem.message).waitFor();
+    expect(await calls(page, 'hub.test')).toEqual([{ part: 'proxy' }]);
     expect(await page.getByLabel('Proxy', { exact: true }).getAttribute('aria-invalid')).toBe('true');
-    expect(await page.getByLabel('Hub address').getAttribute('aria-invalid')).toBe('false');
+    expect(await page.getByLabel('Hub address', { exact: true }).getAttribute('aria-invalid')).toBe('false');
+    await page.evaluate(`delete fake.answers['hub.test']`);
+    await page.getByRole('button', { name: 'Test connection' }).click();
+    await page.getByText('The token belongs to mira').waitFor();
+    expect(await page.getByText(problem.message).count()).toBe(0);
     const saved = (await calls(page, 'settings.update')) as { hub: { proxy: string } }[];
     expect(saved.map(({ hub }) => hub.proxy)).toEqual(['http://proxy.invalid:3128']);
     await page.context().close();

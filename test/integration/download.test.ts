@@ -125,7 +125,7 @@ describe('a download', () => {
     const { service, settings } = await serviceFor(hub);
     await settings.update({ hub: { ...settings.current.hub, offline: true } });
     await expect(service.describe({ repo })).rejects.toMatchObject({ code: 'OFFLINE' });
-    expect((await service.hub.test()).problem?.code).toBe('OFFLINE');
+    expect((await service.hub.test({ part: 'endpoint' })).problem?.code).toBe('OFFLINE');
     expect(hub.requests).toHaveLength(0);
     expect(service.hub.requests()).toHaveLength(0);
   });

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,11 +23,18 @@ const turnsPerChat = 6;
 /** The share of the run after which memory counts: before it caches fill. */
 const warmUp = 0.3;
 
+interface Growth {
+  readonly first: number;
+  readonly last: number;
+  readonly perThousandAnswers: number;
+}
+
 export interface SoakReport {
   readonly seconds: number;
   readonly answers: number;
   readonly actions: Readonly<Record<string, number>>;
-  readonly rssMb: { readonly first: number; readonly last: number; readonly perThousandAnswers: number };
+  readonly rssMb: Growth;
+  readonly heapMb: Growth;
   readonly descriptors: { readonly first: number; readonly last: number };
   readonly lostMessages: readonly string[];
   readonly exitCode: number | null;
@@ -36,6 +43,8 @@ export interface SoakReport {
 interface Sample {
   readonly answers: number;
   readonly rssBytes: number;
+  /** JavaScript objects and buffers in use. */
+  readonly heapBytes: number;
   readonly descriptors: number;
 }
 
@@ -44,26 +53,32 @@ interface Running {
   readonly url: string;
   readonly link: string;
   readonly apiKey: string;
+  readonly probeFile: string;
 }
 
 async function startApp(home: string): Promise<Running> {
   const sampling = { ...defaultSampling, maxNewTokens: 40 };
   writeFileSync(path.join(home, 'settings.json'), JSON.stringify({ contextPositions: 4096, sampling }));
   const probe = path.join(import.meta.dirname, 'memoryProbe.mjs');
+  const probeFile = path.join(home, 'probe.json');
   const flags = ['--expose-gc', '--import', probe, path.join(root, 'main', 'start.mjs')];
   const args = ['--web', '--no-build', '--json', '--home', home, '--model', 'synthetic:tiny'];
-  const child = spawn(process.execPath, [...flags, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...flags, ...args], {
+    cwd: root,
+    env: { ...process.env, NEMOFLASH_PROBE: probeFile },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   const { url, ui_link: link, api_key: apiKey } = JSON.parse(line) as Record<'url' | 'ui_link' | 'api_key', string>;
-  return { child, url, link, apiKey };
+  return { child, url, link, apiKey, probeFile };
 }
 
-/** Least squares through (answers, rss), in bytes per answer. */
-function slope(samples: readonly Sample[]): number {
+/** Least squares through (answers, bytes), in bytes per answer. */
+function slope(samples: readonly Sample[], bytes: 'rssBytes' | 'heapBytes'): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const x = mean(samples.map(({ answers }) => answers));
-  const y = mean(samples.map(({ rssBytes }) => rssBytes));
-  const over = samples.reduce((sum, { answers, rssBytes }) => sum + (answers - x) * (rssBytes - y), 0);
+  const y = mean(samples.map((sample) => sample[bytes]));
+  const over = samples.reduce((sum, sample) => sum + (sample.answers - x) * (sample[bytes] - y), 0);
   const under = samples.reduce((sum, { answers }) => sum + (answers - x) ** 2, 0);
   return under === 0 ? 0 : over / under;
 }
@@ -97,12 +112,17 @@ class Soak {
 
   async sample(): Promise<void> {
     const { pid } = this.#running.child;
+    const { probeFile } = this.#running;
     this.#running.child.kill('SIGUSR2');
-    await sleep(150);
+    while (!existsSync(probeFile)) await sleep(10);
+    await sleep(100); // the collector gives pages back a little later
+    const { heapUsed, external } = JSON.parse(readFileSync(probeFile, 'utf8')) as NodeJS.MemoryUsage;
+    rmSync(probeFile);
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     this.samples.push({
       answers: this.answers,
       rssBytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024,
+      heapBytes: heapUsed + external,
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
     });
   }
@@ -256,9 +276,9 @@ export async function soak(
       sampled = elapsed();
       await run.sample();
       const last = run.samples.at(-1);
-      const rss = ((last?.rssBytes ?? 0) / megabyte).toFixed(1);
+      const [rss, heap] = [last?.rssBytes ?? 0, last?.heapBytes ?? 0].map((bytes) => (bytes / megabyte).toFixed(1));
       options.onSample?.(
-        `${sampled.toFixed(0)} s  ${run.answers} answers  ${rss} MB  ${last?.descriptors} descriptors`,
+        `${sampled.toFixed(0)} s  ${run.answers} answers  ${rss} MB, heap ${heap} MB  ${last?.descriptors} descriptors`,
       );
     }
     const lostMessages = await run.lostMessages();
@@ -267,15 +287,17 @@ export async function soak(
     const [exitCode] = (await exited) as [number | null];
     const settled = run.samples.slice(Math.floor(run.samples.length * warmUp));
     const [first, last] = [settled[0], settled.at(-1)];
+    const growth = (bytes: 'rssBytes' | 'heapBytes'): Growth => ({
+      first: (first?.[bytes] ?? 0) / megabyte,
+      last: (last?.[bytes] ?? 0) / megabyte,
+      perThousandAnswers: (slope(settled, bytes) * 1000) / megabyte,
+    });
     return {
       seconds: Math.round(elapsed()),
       answers: run.answers,
       actions: run.actions,
-      rssMb: {
-        first: (first?.rssBytes ?? 0) / megabyte,
-        last: (last?.rssBytes ?? 0) / megabyte,
-        perThousandAnswers: (slope(settled) * 1000) / megabyte,
-      },
+      rssMb: growth('rssBytes'),
+      heapMb: growth('heapBytes'),
       descriptors: { first: first?.descriptors ?? 0, last: last?.descriptors ?? 0 },
       lostMessages,
       exitCode,

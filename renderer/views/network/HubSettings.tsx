@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 
-import type { HubSettings as Values, HubTest } from '../../../main/contract/domain.ts';
-import { forgetTest, loadTokenSource, setToken, testHub, useHub } from '../../state/hub.ts';
+import type { HubPart, HubSettings as Values, HubTest } from '../../../main/contract/domain.ts';
+import { forgetTests, loadTokenSource, setToken, testHub, testPart, useHub } from '../../state/hub.ts';
 import { updateSettings, useSettings } from '../../state/settings.ts';
 import { strings } from '../../strings.ts';
 import { Button } from '../../ui/Button.tsx';
@@ -13,39 +13,66 @@ type TextKey = 'endpoint' | 'proxy' | 'noProxy' | 'caFile';
 
 const isAddress = (text: string): boolean => /^https?:$/.test(URL.parse(text)?.protocol ?? '');
 
-/** The setting that a failed test speaks of. */
-function culprit({ problem }: HubTest): TextKey | 'token' | null {
-  switch (problem?.code) {
-    case undefined:
-    case 'OFFLINE':
-      return null;
-    case 'PROXY':
-      return 'proxy';
-    case 'CERTIFICATE':
-      return 'caFile';
-    case 'HUB_UNAUTHORISED':
-      return 'token';
-    default:
-      return 'endpoint';
-  }
-}
+const problemOf = (test: HubTest | undefined): string | null => test?.problem?.message ?? null;
 
-/** How the app reaches the hub, and whether it does. */
+/** How the app reaches the hub, and whether it does: each setting has a test of its own. */
 export function HubSettings() {
-  const test = useHub((state) => state.test);
-  const failed = test === null ? null : culprit(test);
-  const problem = (key: TextKey): string | null => (failed === key ? (test?.problem?.message ?? null) : null);
+  const { testing, error } = useHub();
   const words = strings.hub;
   return (
     <div className="hub-settings">
-      <Setting name="endpoint" label={words.endpoint} help={words.endpointHelp} address problem={problem('endpoint')} />
-      <Token problem={failed === 'token' ? (test?.problem?.message ?? null) : null} />
-      <Setting name="proxy" label={words.proxy} help={words.proxyHelp} address problem={problem('proxy')} />
-      <Setting name="noProxy" label={words.noProxy} help={words.noProxyHelp} problem={problem('noProxy')} />
-      <Setting name="caFile" label={words.caFile} help={words.caFileHelp} problem={problem('caFile')} />
-      <Test named={failed !== null} />
+      <Setting name="endpoint" label={words.endpoint} help={words.endpointHelp} address part="endpoint" />
+      <Token />
+      <Setting name="proxy" label={words.proxy} help={words.proxyHelp} address part="proxy" />
+      <Setting name="noProxy" label={words.noProxy} help={words.noProxyHelp} />
+      <Setting name="caFile" label={words.caFile} help={words.caFileHelp} part="caFile" />
+      <div>
+        <Button disabled={testing.length > 0} onClick={() => void testHub()}>
+          {testing.length > 1 ? words.testing : words.testAll}
+        </Button>
+      </div>
+      {error !== null && <Notice tone="bad">{error.message}</Notice>}
     </div>
   );
+}
+
+/** The button that tries one setting. */
+function TestButton({ part, label }: { readonly part: HubPart; readonly label: string }) {
+  const testing = useHub((state) => state.testing);
+  return (
+    <Button aria-label={strings.hub.testOne(label)} disabled={testing.length > 0} onClick={() => void testPart(part)}>
+      {testing.includes(part) ? strings.hub.testing : strings.hub.test}
+    </Button>
+  );
+}
+
+/** What was found to be right; what is wrong stands in the field's own line. */
+function Finding({ part }: { readonly part: HubPart }) {
+  const test = useHub((state) => state.tests[part]);
+  const finding = test?.finding ?? null;
+  return (
+    <p role="status" className={`field-help hub-finding ${finding?.kind === 'unset' ? '' : 'hub-finding-good'}`}>
+      {test !== undefined && finding !== null && findingText(test, finding)}
+    </p>
+  );
+}
+
+function findingText(test: HubTest, finding: NonNullable<HubTest['finding']>): string {
+  const { findings } = strings.hub;
+  switch (finding.kind) {
+    case 'unset':
+      return findings.unset;
+    case 'answered':
+      return findings.answered(test.endpoint, test.durationMs);
+    case 'account':
+      return findings.account(finding.user);
+    case 'proxied':
+      return findings.proxied(test.endpoint, test.durationMs);
+    case 'direct':
+      return findings.direct(test.endpoint);
+    case 'certificates':
+      return findings.certificates(finding.count, test.endpoint);
+  }
 }
 
 /** Saved when the field is left; an address that is none is not saved. */
@@ -54,9 +81,10 @@ function Setting(props: {
   readonly label: string;
   readonly help: string;
   readonly address?: boolean;
-  readonly problem: string | null;
+  readonly part?: HubPart;
 }) {
-  const { name, label, help, address = false, problem } = props;
+  const { name, label, help, address = false, part } = props;
+  const problem = useHub((state) => (part === undefined ? null : problemOf(state.tests[part])));
   const saved = useSettings((state) => state.settings.hub[name]) ?? '';
   const [typed, setTyped] = useState<string | null>(null);
   const text = typed ?? saved;
@@ -66,40 +94,49 @@ function Setting(props: {
     setTyped(null);
     if (typed.trim() === saved) return;
     const hub: Values = useSettings.getState().settings.hub;
-    forgetTest();
+    forgetTests();
     void updateSettings({ hub: { ...hub, [name]: typed.trim() === '' ? null : typed.trim() } });
   };
   return (
-    <Field label={label} help={help} error={wrong ? strings.hub.invalidAddress : problem}>
-      {({ id, helpId }) => (
-        <input
-          id={id}
-          className="input"
-          aria-describedby={helpId}
-          aria-invalid={wrong || problem !== null}
-          spellCheck={false}
-          autoComplete="off"
-          value={text}
-          onChange={(change) => setTyped(change.target.value)}
-          onBlur={save}
-          onKeyDown={(key) => {
-            if (key.key === 'Enter') save();
-          }}
-        />
+    <div className="hub-setting">
+      <Field label={label} help={help} error={wrong ? strings.hub.invalidAddress : problem}>
+        {({ id, helpId }) => (
+          <input
+            id={id}
+            className="input"
+            aria-describedby={helpId}
+            aria-invalid={wrong || problem !== null}
+            spellCheck={false}
+            autoComplete="off"
+            value={text}
+            onChange={(change) => setTyped(change.target.value)}
+            onBlur={save}
+            onKeyDown={(key) => {
+              if (key.key === 'Enter') save();
+            }}
+          />
+        )}
+      </Field>
+      {part !== undefined && (
+        <>
+          <TestButton part={part} label={label} />
+          <Finding part={part} />
+        </>
       )}
-    </Field>
+    </div>
   );
 }
 
 /** What is typed goes to main; it never comes back. */
-function Token({ problem }: { readonly problem: string | null }) {
+function Token() {
+  const problem = useHub((state) => problemOf(state.tests.token));
   const source = useHub((state) => state.tokenSource);
   const [typed, setTyped] = useState('');
   useEffect(() => void loadTokenSource(), []);
   const words = strings.hub;
   return (
     <form
-      className="hub-token"
+      className="hub-setting"
       onSubmit={(submit) => {
         submit.preventDefault();
         if (typed.trim() === '') return;
@@ -125,33 +162,20 @@ function Token({ problem }: { readonly problem: string | null }) {
           />
         )}
       </Field>
-      <button type="submit" className="button button-plain" disabled={typed.trim() === ''}>
-        {words.tokenSave}
-      </button>
-      {(source === 'run' || source === 'stored') && (
-        <Button onClick={() => void setToken(null)}>{words.tokenForget}</Button>
+      <TestButton part="token" label={words.token} />
+      <Finding part="token" />
+      {(typed.trim() !== '' || source === 'run' || source === 'stored') && (
+        <div className="row hub-token-actions">
+          {typed.trim() !== '' && (
+            <button type="submit" className="button button-plain">
+              {words.tokenSave}
+            </button>
+          )}
+          {(source === 'run' || source === 'stored') && (
+            <Button onClick={() => void setToken(null)}>{words.tokenForget}</Button>
+          )}
+        </div>
       )}
     </form>
-  );
-}
-
-function Test({ named }: { readonly named: boolean }) {
-  const { testing, test, error } = useHub();
-  const words = strings.hub;
-  const problem = error ?? test?.problem ?? null;
-  return (
-    <div className="hub-test">
-      <Button disabled={testing} onClick={() => void testHub()}>
-        {testing ? words.testing : words.test}
-      </Button>
-      {test?.ok === true && (
-        <p role="status">
-          {words.reached(test.endpoint, test.durationMs)} {test.user !== null && words.signedIn(test.user)}
-        </p>
-      )}
-      {problem !== null && (
-        <Notice tone="bad">{named && test !== null ? words.failed(test.endpoint) : problem.message}</Notice>
-      )}
-    </div>
   );
 }

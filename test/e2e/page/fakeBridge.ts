@@ -10,6 +10,7 @@ import type {
   DownloadStatus,
   EngineStatus,
   GenerationStats,
+  HubPart,
   InstalledModel,
   LoadedModel,
   Message,
@@ -409,7 +410,7 @@ const handlers: Record<string, Handler> = {
   'models.pause': ({ repo }) => ({ ...fake.download, repo, state: 'paused' }),
   'models.resume': ({ repo }) => ({ ...fake.download, repo, state: 'waiting' }),
   'models.cancel': () => null,
-  'hub.test': hubTest,
+  'hub.test': ({ part }) => hubTest(text(part) as HubPart),
   'hub.requests': requests,
   'hub.token': () => ({ source: tokenSource }),
   'hub.setToken': ({ token }) => {

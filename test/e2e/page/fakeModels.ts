@@ -2,6 +2,7 @@
 import type {
   DownloadStatus,
   FormatForecast,
+  HubPart,
   HubTest,
   InstalledModel,
   ModelFormat,
@@ -65,11 +66,18 @@ function entry(
   return { at: now - ago, host, purpose, status, receivedBytes, durationMs: 120, problem };
 }
 
-export const hubTest = (): HubTest => ({
+const findings: Readonly<Record<HubPart, HubTest['finding']>> = {
+  endpoint: { kind: 'answered' },
+  token: { kind: 'account', user: 'mira' },
+  proxy: { kind: 'unset' },
+  caFile: { kind: 'certificates', count: 2 },
+};
+
+export const hubTest = (part: HubPart): HubTest => ({
+  part,
   endpoint: 'https://hub.invalid',
-  ok: true,
   durationMs: 84,
-  user: 'mira',
+  finding: findings[part],
   problem: null,
 });
 
