@@ -88,6 +88,15 @@ export function parameters(value: number): string {
 /** Bytes per second, in the units of data sheets. */
 export const bandwidthText = (bytesPerSecond: number): string => `${bytesText(bytesPerSecond)}/s`;
 
+/** Floating-point operations. */
+export function flopText(value: number): string {
+  const units = ['', 'k', 'M', 'G', 'T', 'P'];
+  const index = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  return `${short(value / 1000 ** index)}${gap}${units[index] ?? ''}FLOP`;
+}
+
+export const flopsText = (perSecond: number): string => `${flopText(perSecond)}/s`;
+
 export const percent = (share: number): string => `${Math.round(100 * share)}${gap}%`;
 
 /** Of a natural log-probability: 97.3 %, 0.04 %. */

@@ -97,10 +97,16 @@ export const germanLatency: Strings['latency'] = {
 
   roofline: 'Roofline',
   rooflineHelp:
-    'Der Bogen endet bei dem, was dieses Gerät aus seinem Speicher liest, wenn es nur liest, hier gemessen; die Nadel ist das Schreiben.',
+    'Jeder Bogen endet bei dem, was dieses Gerät bestenfalls leistet, hier gemessen: nur den Speicher lesen, und das Produkt, das Prompts liest, in der günstigsten Form. Die Nadeln sind diese Antwort.',
   rooflineNoModel: 'Laden Sie das Modell dieser Antwort, um zu sehen, wie viel der Hardware sie nutzte.',
   rooflineOther: 'Diese Antwort entstand mit anderem Modell, Format oder Gerät als jetzt geladen.',
-  rooflineBusy: 'Das Limit dieses Geräts wird gemessen, wenn nichts läuft.',
+  rooflineBusy: 'Die Limits dieses Geräts werden gemessen, wenn nichts läuft.',
+  rooflineNoProduct: 'In diesem Format werden Prompts nicht als Matrixprodukt gelesen; ein Limit dafür gibt es nicht.',
+  rooflineDecode: 'Schreiben, von der Speicherbandbreite',
+  rooflineRead: 'Lesen, von der Rechenleistung',
+  rooflineComputes: 'Lesen rechnet',
+  rooflineProduct: 'Gemessenes Produkt',
+  rooflineWork: 'Arbeit je Prompt-Token',
   rooflineNow: 'Schreiben bewegt',
   rooflineLimit: 'Gemessenes Limit',
   rooflineBytes: 'Bytes je Token',

@@ -116,10 +116,17 @@ export const latencyStrings = {
 
   roofline: 'Roofline',
   rooflineHelp:
-    'The arc ends at what this device reads from its memory when it only reads, measured here; the needle is decoding.',
+    'Each arc ends at what this device does at best, measured on it: reading its memory and nothing else, and the product that reads prompts at the shape that suits it best. The needles are this answer.',
   rooflineNoModel: 'Load the model of this answer to see how much of the hardware it used.',
   rooflineOther: 'This answer was made with another model, format or device than the one loaded now.',
-  rooflineBusy: 'The limit of this device is measured when nothing runs.',
+  rooflineBusy: 'The limits of this device are measured when nothing runs.',
+  rooflineNoProduct:
+    'Prompts are not read by a product of matrices in this format, so there is no limit to hold them to.',
+  rooflineDecode: 'Writing, of memory bandwidth',
+  rooflineRead: 'Reading, of compute',
+  rooflineComputes: 'Reading computes',
+  rooflineProduct: 'Measured product',
+  rooflineWork: 'Work per prompt token',
   rooflineNow: 'Decoding moves',
   rooflineLimit: 'Measured limit',
   rooflineBytes: 'Bytes per token',

@@ -43,6 +43,8 @@ export interface LoadRequest {
   readonly format?: WeightFormat | 'auto' | undefined;
   readonly contextPositions?: number | undefined;
   readonly threads?: number | undefined;
+  /** CUDA: false runs a decode step kernel by kernel. For comparisons; slower. */
+  readonly useGraph?: boolean | undefined;
 }
 
 /** `lost`: the GPU is gone; nothing falls back by itself. */

@@ -31,6 +31,8 @@ export interface Stage {
   readonly weightBytes: number;
   /** Recurrent state and KV, read and written. */
   readonly stateBytes: number;
+  /** Of the products with weight matrices, per token. */
+  readonly flops: number;
 }
 
 /** Nanoseconds by stage class, in the order of stageClasses. */
@@ -181,13 +183,23 @@ export interface SystemSample {
   readonly gpuReason: string | null;
 }
 
-/** What a decode step must move, and what this device can. */
+/** What this device can do at best, measured on it. */
+export interface DeviceLimits {
+  /** Reading the memory that holds the weights: streaming through a buffer far larger than every cache. */
+  readonly bytesPerSecond: number;
+  /** The product that reads prompts, in the model's format, at the shape that suits it best; null: no such product. */
+  readonly flopsPerSecond: number | null;
+}
+
+/** What a decode step must move, what reading a prompt must compute, and what this device can. */
 export interface Roofline {
   readonly contextPositions: number;
   readonly stages: readonly Stage[];
   readonly bytesPerToken: number;
-  /** Measured here by streaming through a large buffer; null while not measured. */
-  readonly bytesPerSecond: number | null;
+  /** Products with weights to read one token of a prompt: the head, which runs for the last one alone, left out. */
+  readonly flopsPerPromptToken: number;
+  /** null while not measured. */
+  readonly limits: DeviceLimits | null;
 }
 
 /** One answer with every stage timed. Each stage is awaited, so the sum is longer than a token left alone. */

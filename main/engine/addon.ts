@@ -5,7 +5,7 @@ import process from 'node:process';
 
 import type { DeviceKind, DeviceReport, LoadPhase, WeightFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
-import type { ClassTimes, GpuSample, Stage } from '../contract/metrics.ts';
+import type { ClassTimes, DeviceLimits, GpuSample, Stage } from '../contract/metrics.ts';
 
 /** May be set from anywhere, once; every job it was given to ends within milliseconds. */
 export interface StopFlag {
@@ -22,6 +22,8 @@ export interface NativeLoadOptions {
   readonly threads: number;
   readonly format: WeightFormat;
   readonly contextPositions: number;
+  /** CUDA: decode steps in one piece (a resident kernel or a graph), unless false: kernel by kernel. */
+  readonly useGraph?: boolean | undefined;
   /** Where what the load computes (quantised weights above all) is kept for the next one; '': nowhere. */
   readonly cacheDir: string;
   readonly stop?: StopFlag | undefined;
@@ -62,8 +64,8 @@ export interface NativeModel {
   readonly info: NativeModelInfo;
   /** The stages of one decode step with so many positions in the cache. */
   stages(contextPositions: number): readonly Stage[];
-  /** Bytes per second that the device reads from the memory the weights are in; on the engine thread, half a second. */
-  readBandwidth(): Promise<number>;
+  /** Measured now, on the engine thread: about a second. */
+  limits(): Promise<DeviceLimits>;
   /** Writes a file that appears whole or not at all; why it could not, or ''. Off the engine thread. */
   writeCheckpoint(checkpoint: NativeCheckpoint, file: string): Promise<string>;
   /**

@@ -9,7 +9,7 @@ import type {
   SamplingOptions,
   TokenTiming,
 } from '../contract/domain.ts';
-import type { ClassTimes, GpuSample, Stage } from '../contract/metrics.ts';
+import type { ClassTimes, DeviceLimits, GpuSample, Stage } from '../contract/metrics.ts';
 
 export interface PromptMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -123,11 +123,8 @@ export interface EngineService {
   generate(request: GenerateRequest): Promise<GenerateResult>;
   /** The stages of one decode step with so many positions in the cache. Throws NO_MODEL. */
   stages(contextPositions: number): readonly Stage[];
-  /**
-   * Bytes per second that the device reads from the memory the weights are in: measured once per load, when nothing
-   * runs; null while something does. Throws NO_MODEL.
-   */
-  weightBandwidth(): Promise<number | null>;
+  /** Measured once per load, when nothing runs; null while something does. Throws NO_MODEL. */
+  limits(): Promise<DeviceLimits | null>;
   /** Clocks, power and memory of the GPU that CUDA knows by this number; without one, why. */
   sampleGpu(deviceIndex: number): Promise<{ readonly sample: GpuSample | null; readonly reason: string | null }>;
   /**

@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
-import type { GpuSample, Stage } from '../contract/metrics.ts';
+import type { DeviceLimits, GpuSample, Stage } from '../contract/metrics.ts';
 import { weightsFolder } from '../home.ts';
 import { loadAddon } from './addon.ts';
 import type { Addon, NativeModel } from './addon.ts';
@@ -53,8 +53,8 @@ interface Loaded {
   readonly tokenizer: Tokenizer | AppError;
   readonly pool: CheckpointPool;
   readonly answers: AnswerMemory;
-  /** Bytes per second, once measured. */
-  readonly bandwidth: { known: number | null };
+  /** Once measured. */
+  readonly limits: { known: DeviceLimits | null };
   /** Aborted when the model has to go: stops what runs and what waits. */
   readonly closing: AbortController;
 }
@@ -185,13 +185,13 @@ class NativeEngineService implements EngineService {
     return this.#native().sampleGpu(deviceIndex);
   }
 
-  async weightBandwidth(): Promise<number | null> {
+  async limits(): Promise<DeviceLimits | null> {
     const loaded = this.#ready();
-    if (loaded.bandwidth.known === null && this.#queue.running + this.#queue.queued === 0) {
-      const read = () => loaded.native.readBandwidth();
-      loaded.bandwidth.known = await this.#queue.run(loaded.closing.signal, read, { alone: true });
+    if (loaded.limits.known === null && this.#queue.running + this.#queue.queued === 0) {
+      const measure = () => loaded.native.limits();
+      loaded.limits.known = await this.#queue.run(loaded.closing.signal, measure, { alone: true });
     }
-    return loaded.bandwidth.known;
+    return loaded.limits.known;
   }
 
   async probe(): Promise<void> {
@@ -263,7 +263,7 @@ class NativeEngineService implements EngineService {
       return {
         ...{ request, model, native, sequences, tokenizer, pool },
         answers: new AnswerMemory(),
-        bandwidth: { known: null },
+        limits: { known: null },
         closing: new AbortController(),
       };
     } catch (error) {

@@ -13,6 +13,7 @@ export interface LoadPlan {
   readonly format: WeightFormat;
   readonly contextPositions: number;
   readonly threads: number;
+  readonly useGraph?: boolean | undefined;
 }
 
 /** Resident bytes per byte of bf16 weights, scales and what stays unquantised included. */
@@ -78,5 +79,6 @@ export function planLoad(request: LoadRequest, report: DeviceReport, bf16Bytes: 
     format: (device && fitting(device)) ?? candidates(useGpu ? 'cuda' : 'cpu').at(-1) ?? 'int4',
     contextPositions: request.contextPositions ?? contextRange.default,
     threads: request.threads ?? 0,
+    useGraph: request.useGraph,
   };
 }

@@ -88,6 +88,7 @@ LoadOptions load_options(const Fields& fields) {
   options.n_threads = static_cast<int>(fields.whole("threads", 0, 4096));
   options.format = weight_format_of(fields.text("format"));
   options.max_positions = static_cast<int>(fields.whole("contextPositions", 1, max_int));
+  if (fields.has("useGraph")) options.use_graph = fields.boolean("useGraph");
   options.cache_dir = std::filesystem::u8path(fields.text("cacheDir"));
   return options;
 }
@@ -186,6 +187,7 @@ Napi::Array to_js(Napi::Env env, const std::vector<StageInfo>& stages) {
     stage.Set("layer", stages[i].layer);
     stage.Set("weightBytes", number_of(env, stages[i].weight_bytes));
     stage.Set("stateBytes", number_of(env, stages[i].state_bytes));
+    stage.Set("flops", number_of(env, stages[i].flops));
     out.Set(i, stage);
   }
   return out;

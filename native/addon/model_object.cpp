@@ -77,16 +77,24 @@ class MakeCacheJob : public LoadJob {
   std::string notice_;
 };
 
-class BandwidthJob : public Job {
+class LimitsJob : public Job {
  public:
-  explicit BandwidthJob(std::shared_ptr<const Model> model)
+  explicit LimitsJob(std::shared_ptr<const Model> model)
       : Job(std::make_shared<StopFlag>(false)), model_(std::move(model)) {}
-  void run() override { bytes_per_second_ = read_bandwidth(*model_); }
-  Napi::Value result(Napi::Env env) override { return Napi::Number::New(env, bytes_per_second_); }
+  void run() override {
+    bytes_per_second_ = read_bandwidth(*model_);
+    flops_per_second_ = product_rate(*model_);
+  }
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("bytesPerSecond", bytes_per_second_);
+    out.Set("flopsPerSecond", flops_per_second_ > 0 ? Napi::Number::New(env, flops_per_second_) : env.Null());
+    return out;
+  }
 
  private:
   std::shared_ptr<const Model> model_;
-  double bytes_per_second_ = 0;
+  double bytes_per_second_ = 0, flops_per_second_ = 0;
 };
 
 struct FoundCheckpoint {
@@ -119,7 +127,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                      {
                          InstanceAccessor<&ModelObject::info>("info"),
                          InstanceMethod<&ModelObject::stages>("stages"),
-                         InstanceMethod<&ModelObject::read_bandwidth>("readBandwidth"),
+                         InstanceMethod<&ModelObject::limits>("limits"),
                          InstanceMethod<&ModelObject::write_checkpoint>("writeCheckpoint"),
                          InstanceMethod<&ModelObject::read_checkpoint>("readCheckpoint"),
                          InstanceMethod<&ModelObject::create_session>("createSession"),
@@ -181,10 +189,10 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value { return SessionObject::create(info, model()); });
 }
 
-Napi::Value ModelObject::read_bandwidth(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::limits(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    return Environment::of(env).submit(env, std::make_shared<BandwidthJob>(model()), env.Undefined());
+    return Environment::of(env).submit(env, std::make_shared<LimitsJob>(model()), env.Undefined());
   });
 }
 

@@ -27,7 +27,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
 
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value stages(const Napi::CallbackInfo& info);
-  Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
+  Napi::Value limits(const Napi::CallbackInfo& info);
   /// writeCheckpoint(checkpoint, file) -> Promise<string>
   Napi::Value write_checkpoint(const Napi::CallbackInfo& info);
   /// readCheckpoint(file, tokens) -> Promise<{ checkpoint, why }>

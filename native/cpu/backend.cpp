@@ -128,6 +128,7 @@ class CpuBackend : public Backend {
   std::string device_name() const override { return cpu_model_name(); }
   int device_index() const override { return 0; }
   int n_threads() const override { return pool_.n_threads(); }
+  double measure_product_rate(const Layer& layer) override { return ops_.measure_product_rate(layer, max_rows()); }
 
  private:
   Slot& at(int slot) { return *slots_.at(slot); }

@@ -72,6 +72,8 @@ class CpuOps {
   std::span<const float> logits() const {
     return {logits_.data(), static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.n_vocab)};
   }
+  /// FLOP/s of a batch of so many rows by the layer's up matrix, as ffn_up() multiplies them: the best of many times.
+  double measure_product_rate(const Layer&, int n_rows);
   void trace(bool on) { tracing_ = on; }
   std::span<const std::int64_t> stage_ns() const { return stage_ns_; }
   void stamp_classes(bool on) { stamping_ = on; }

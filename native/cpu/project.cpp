@@ -1,7 +1,9 @@
 // Products with weight matrices: activations are prepared once per stage in every form that its matrices multiply,
 // then threads take tiles of matrix rows and multiply each with all tokens while it is in their cache.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "ops.h"
 #include "pack.h"
@@ -130,6 +132,31 @@ void CpuOps::add_product(const CpuMatrix& matrix) {
       kernels_.add(tile(thread, 0) + t * tile_rows, n, row_of(x_, block.first_row + t, c_.hidden) + first);
     }
   });
+}
+
+double CpuOps::measure_product_rate(const Layer& layer, int n_rows) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto long_enough = std::chrono::milliseconds(300);  // a processor needs some of it to reach its clock
+  const StopFlag never{false};
+  stop_ = &never;
+  row_blocks_.clear();
+  cut_blocks(row_blocks_, 0, n_rows, true);
+  blocks_ = &row_blocks_;
+  const auto n_values = static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(c_.hidden);
+  x_.reserve(n_values);
+  for (std::size_t i = 0; i < n_values; ++i) x_[i] = static_cast<float>(i % 17) - 8;
+  const CpuMatrix& up = weights_of(layer).up;
+  const CpuMatrix* const matrices[] = {&up};
+  prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices);
+  double best_s = std::numeric_limits<double>::max();
+  for (const auto begin = Clock::now(); Clock::now() - begin < long_enough;) {
+    const auto start = Clock::now();
+    each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
+      multiply(up, first, n, block, thread);
+    });
+    best_s = std::min(best_s, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return 2.0 * up.n_out * up.n_in * n_rows / best_s;
 }
 
 }  // namespace nf::cpu

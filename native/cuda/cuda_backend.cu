@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "cuda_backend.h"
 #include "devices.h"
@@ -458,6 +459,29 @@ std::size_t CudaBackend::decode(int slot, int position, Token pending, const Sam
 
 double CudaBackend::measure_read_bandwidth() {
   return guarded([&] { return read_bandwidth(device_); });
+}
+
+double CudaBackend::measure_product_rate(const Layer& layer) {
+  if (f32_) return 0;  // those are multiplied row by row
+  constexpr int n_passes = 20;
+  return guarded([&] {
+    // What the stage reads need not mean anything, but zeros would flatter: they cost less power than numbers.
+    CUDA_CHECK(cudaMemsetAsync(ops_->residual(), 0x3c, ops_->residual_bytes(), *stream_));
+    ops_->batch = DeviceBatch{slices_.data(), tokens_.data(), 0, {}, max_rows_};
+    const Event begin, end;
+    float best_ms = std::numeric_limits<float>::max();
+    for (int pass = 0; pass < n_passes; ++pass) {
+      CUDA_CHECK(cudaEventRecord(begin, *stream_));
+      ops_->ffn_up(layer, Batch{});
+      CUDA_CHECK(cudaEventRecord(end, *stream_));
+      CUDA_CHECK(cudaEventSynchronize(end));
+      float ms = 0;
+      CUDA_CHECK(cudaEventElapsedTime(&ms, begin, end));
+      best_ms = std::min(best_ms, ms);
+    }
+    const double weights = static_cast<double>(layer.ffn.up.n_out + layer.ffn.gate.n_out) * layer.ffn.up.n_in;
+    return 2 * weights * max_rows_ / (1e-3 * best_ms);
+  });
 }
 
 void CudaBackend::set_logits(int slot, std::span<const float> logits) {

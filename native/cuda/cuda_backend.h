@@ -41,6 +41,7 @@ class CudaBackend final : public Backend {
   int device_index() const override { return device_.index; }
   int n_threads() const override { return 0; }
   double measure_read_bandwidth() override;
+  double measure_product_rate(const Layer&) override;
 
  private:
   /// A wanted row of logits: in the slot's buffer, or already on the host.

@@ -58,6 +58,9 @@ class CudaOps {
   std::vector<std::int64_t> stage_ns;
 
   const StateMap& states() const { return states_; }
+  /// The residual stream of a full batch, in device memory.
+  float* residual() const { return x_.data(); }
+  std::size_t residual_bytes() const { return static_cast<std::size_t>(x_.size()) * sizeof(float); }
   const LaunchContext& context() const { return context_; }
   /// Where the stages go from now on: to the resident kernel, for batches of a single row, or (null) to their own.
   void set_resident(Resident* resident) { context_.resident = resident; }

@@ -100,6 +100,9 @@ class Backend {
   /// Bytes per second at which this device reads its memory, measured now with a buffer far larger than its caches;
   /// 0 when the weights lie in host memory, which the caller can measure itself.
   virtual double measure_read_bandwidth() { return 0; }
+  /// FLOP/s of the products that read a prompt, measured now at the shape that suits them best: all rows of a batch
+  /// by the up matrix of `layer`, over and over; 0 where there is no such product. Between batches only.
+  virtual double measure_product_rate(const Layer& /*layer*/) { return 0; }
 };
 
 /// `options.on_progress` is called while weights move. The plan outlives the backend.

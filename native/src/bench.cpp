@@ -63,12 +63,14 @@ class Bench {
     for (const int context : options_.contexts) rows.push_back(measure(context));
     // Before the buffer of the bandwidth measurement, which is not the model's.
     const double peak_mb = static_cast<double>(peak_resident_bytes()) / 1e6;
-    say("memory bandwidth");
-    const double bandwidth = read_bandwidth(*model_);
+    say("what the machine can do at best");
+    const double bandwidth = read_bandwidth(*model_), product = product_rate(*model_);
     for (BenchRow& row : rows) {
       row.peak_rss_mb = peak_mb;
       row.read_bandwidth_gb_per_s = 1e-9 * bandwidth;
       row.bandwidth_share = row.bandwidth_gb_per_s / row.read_bandwidth_gb_per_s;
+      row.product_tflop_per_s = 1e-12 * product;
+      row.product_share = product > 0 ? row.prefill_tflop_per_s / row.product_tflop_per_s : 0;
     }
     return rows;
   }
@@ -175,9 +177,12 @@ class Bench {
     row.itl_p50_ms = 1e-6 * static_cast<double>(quantile(gaps_ns, 0.5));
     row.itl_p99_ms = 1e-6 * static_cast<double>(quantile(gaps_ns, 0.99));
     row.weight_bytes = info.weight_bytes;
+    double flops = 0;  // to read a token: the head runs for the last one alone
     for (const StageInfo& stage : model_->stages(context + options_.n_tokens / 2)) {
       row.bytes_per_token += stage.weight_bytes + stage.state_bytes;
+      if (stage.stage_class != StageClass::head) flops += static_cast<double>(stage.flops);
     }
+    row.prefill_tflop_per_s = 1e-12 * flops * row.prefill_tokens_per_s.median;
     row.bandwidth_gb_per_s = 1e-9 * static_cast<double>(row.bytes_per_token) * row.decode_tokens_per_s.median;
     if (options_.anatomy) {
       session.restore(filled);
@@ -329,6 +334,11 @@ std::string json_of(const BenchRow& row) {
   line.add_number("bandwidth_gb_per_s", row.bandwidth_gb_per_s);
   line.add_number("read_bandwidth_gb_per_s", row.read_bandwidth_gb_per_s);
   line.add_number("bandwidth_share", row.bandwidth_share);
+  line.add_number("prefill_tflop_per_s", row.prefill_tflop_per_s);
+  if (row.product_tflop_per_s > 0) {
+    line.add_number("product_tflop_per_s", row.product_tflop_per_s);
+    line.add_number("product_share", row.product_share);
+  }
   line.add_number("peak_rss_mb", row.peak_rss_mb);
   if (!row.anatomy.empty()) {
     line.add("anatomy", json_of_anatomy(row.anatomy));

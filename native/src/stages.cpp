@@ -22,6 +22,8 @@ std::int64_t matrix_bytes(const Matrix& matrix, WeightFormat format) {
   return matrix.n_out * row_bytes(matrix, format);
 }
 
+std::int64_t matrix_flops(const Matrix& matrix) { return 2LL * matrix.n_out * matrix.n_in; }
+
 template <class... Vectors>
 std::int64_t float_bytes(const Vectors&... vectors) {
   return (std::int64_t{0} + ... + static_cast<std::int64_t>(vectors.size() * sizeof(float)));
@@ -38,7 +40,7 @@ class ListOps {
 
   void norm_project(const Layer& layer, const Batch&) {
     weights_ = float_bytes(layer.norm);
-    for (const Matrix& matrix : layer.in) weights_ += matrix_bytes(matrix, format_);
+    for (const Matrix& matrix : layer.in) multiply(matrix);
   }
 
   void attention(const Layer& layer, const Batch&) {
@@ -58,22 +60,24 @@ class ListOps {
     recurrent(layer);
   }
 
-  void project_add(const Layer& layer, const Batch&) { weights_ = matrix_bytes(layer.out, format_); }
+  void project_add(const Layer& layer, const Batch&) { multiply(layer.out); }
 
   void ffn_up(const Layer& layer, const Batch&) {
-    weights_ =
-        float_bytes(layer.ffn.norm) + matrix_bytes(layer.ffn.gate, format_) + matrix_bytes(layer.ffn.up, format_);
+    weights_ = float_bytes(layer.ffn.norm);
+    multiply(layer.ffn.gate);
+    multiply(layer.ffn.up);
   }
 
-  void ffn_down_add(const Layer& layer, const Batch&) { weights_ = matrix_bytes(layer.ffn.down, format_); }
+  void ffn_down_add(const Layer& layer, const Batch&) { multiply(layer.ffn.down); }
 
   void head(const ModelPlan& plan, const Batch&) {
-    weights_ = float_bytes(plan.final_norm, plan.head_scale) + matrix_bytes(plan.head, format_);
+    weights_ = float_bytes(plan.final_norm, plan.head_scale);
+    multiply(plan.head);
   }
 
   void end_stage(const char* name, StageClass stage_class, int layer, const StopFlag&) {
-    stages.push_back({name, stage_class, layer, weights_, state_});
-    weights_ = state_ = 0;
+    stages.push_back({name, stage_class, layer, weights_, state_, flops_});
+    weights_ = state_ = flops_ = 0;
   }
 
   void tap(Tap*, int) {}
@@ -81,6 +85,11 @@ class ListOps {
   std::vector<StageInfo> stages;
 
  private:
+  void multiply(const Matrix& matrix) {
+    weights_ += matrix_bytes(matrix, format_);
+    flops_ += matrix_flops(matrix);
+  }
+
   void recurrent(const Layer& layer) {
     for (const StateLayout::Entry& entry : layout_.entries) {
       if (entry.layer == layer.index) state_ = 2 * 4 * (entry.n_matrix + entry.n_window);  // read and written
@@ -91,7 +100,7 @@ class ListOps {
   WeightFormat format_;
   std::int64_t context_;
   std::int64_t layer_row_bytes_ = 0;
-  std::int64_t weights_ = 0, state_ = 0;
+  std::int64_t weights_ = 0, state_ = 0, flops_ = 0;
 };
 
 }  // namespace
@@ -102,7 +111,7 @@ std::vector<StageInfo> list_stages(const ModelPlan& plan, WeightFormat format, s
   const StopFlag never{false};
   forward(plan, ops, Batch{}, never);
   const std::int64_t logits_bytes = 4LL * plan.config.n_vocab;
-  ops.stages.push_back({"sample", StageClass::sampling, -1, 0, logits_bytes});
+  ops.stages.push_back({"sample", StageClass::sampling, -1, 0, logits_bytes, 0});
   return std::move(ops.stages);
 }
 

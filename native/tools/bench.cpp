@@ -41,6 +41,10 @@ void print(const BenchRow& row) {
   std::printf("  bytes per token      %10.1f MB\n", 1e-6 * static_cast<double>(row.bytes_per_token));
   std::printf("  bandwidth            %10.2f GB/s, %.0f %% of the %.2f GB/s measured\n", row.bandwidth_gb_per_s,
               100 * row.bandwidth_share, row.read_bandwidth_gb_per_s);
+  if (row.product_tflop_per_s > 0) {
+    std::printf("  prefill products     %10.3f TFLOP/s, %.0f %% of the %.3f TFLOP/s measured\n",
+                row.prefill_tflop_per_s, 100 * row.product_share, row.product_tflop_per_s);
+  }
   std::printf("  peak resident size   %10.0f MB\n", row.peak_rss_mb);
   if (row.anatomy.empty()) return;
 

@@ -318,6 +318,8 @@ describe('devices', () => {
     const bytesPerSecond = await addon.readBandwidth();
     expect(bytesPerSecond).toBeGreaterThan(1e9);
     expect(bytesPerSecond).toBeLessThan(2e12);
-    expect(await model.readBandwidth()).toBeGreaterThan(1e9);
+    const limits = await model.limits();
+    expect(limits.bytesPerSecond).toBeGreaterThan(1e9);
+    expect(limits.flopsPerSecond).toBeGreaterThan(1e6);
   });
 });

@@ -477,8 +477,10 @@ TEST("stages list every weight once and the state that a step moves") {
   Bench bench;
   const Model::Impl& impl = bench.model->impl();
   const auto stages = bench.model->stages(100), longer = bench.model->stages(101);
-  std::int64_t weights = 0, state = 0, state_longer = 0;
-  for (const StageInfo& stage : stages) weights += stage.weight_bytes, state += stage.state_bytes;
+  std::int64_t weights = 0, state = 0, state_longer = 0, flops = 0;
+  for (const StageInfo& stage : stages) {
+    weights += stage.weight_bytes, state += stage.state_bytes, flops += stage.flops;
+  }
   for (const StageInfo& stage : longer) state_longer += stage.state_bytes;
   CHECK_EQ(state_longer - state, bench.model->info().kv_bytes_per_position);
   CHECK_EQ(stages.front().name, "embed");
@@ -487,6 +489,8 @@ TEST("stages list every weight once and the state that a step moves") {
   // bf16 matrices and float32 vectors: between two and four bytes a parameter, plus one embedding row.
   const std::int64_t n = impl.plan.n_parameters - static_cast<std::int64_t>(impl.plan.memory.size());
   CHECK(weights > 2 * n && weights < 2 * n + n / 4);
+  // Two for each weight of a matrix; vectors are a few hundredths of the parameters here.
+  CHECK(flops < 2 * n && flops > 2 * n - n / 4);
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     },
     generate,
     stages: () => [],
-    weightBandwidth: async () => null,
+    limits: async () => null,
     sampleGpu: async () => ({ sample: null, reason: 'none here' }),
     probe: async () => undefined,
     dispose: async () => undefined,

@@ -45,6 +45,9 @@ struct BenchRow {
   double bandwidth_gb_per_s = 0;          // bytes_per_token at the median speed
   double read_bandwidth_gb_per_s = 0;     // of the machine, measured in the same run
   double bandwidth_share = 0;             // the first divided by the second
+  double prefill_tflop_per_s = 0;         // products with weights while the prompt is read, at the median speed
+  double product_tflop_per_s = 0;         // product_rate() in the same run; 0: there is no such product
+  double product_share = 0;               // the first divided by the second
   double peak_rss_mb = 0;  // of the cached loads and what follows, where the system can tell; else of all
   std::vector<StageTime> anatomy;
   // With anatomy: the share by which a median ITL grows with class stamps, and with every stage timed; over ABBA pairs.
@@ -61,6 +64,10 @@ double host_read_bandwidth(int n_threads = 0);
 
 /// The same for the memory that holds the model's weights, through the device it is on.
 double read_bandwidth(const Model&);
+
+/// FLOP/s of the product that reads prompts, on the model's device and in its format, at the shape that suits it best;
+/// 0 where no such product is used. Takes about a third of a second.
+double product_rate(const Model&);
 
 /// One row as a JSON object on one line; field names as above, a Spread as { median, low, high }.
 std::string json_of(const BenchRow&);

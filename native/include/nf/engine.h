@@ -130,6 +130,7 @@ struct StageInfo {
   int layer;  // -1 outside the layers
   std::int64_t weight_bytes;
   std::int64_t state_bytes;  // recurrent state and KV, read and written, at the context asked for
+  std::int64_t flops;        // of the products with weight matrices, per token: two for each weight
 };
 
 /// Weights. Immutable after load; any thread may share it.

@@ -76,7 +76,7 @@ function Bars({ bars }: { readonly bars: readonly Bar[] }) {
 function ClassTable({ bars, limits }: { readonly bars: readonly Bar[]; readonly limits: Roofline | null }) {
   const [median, longest] = bars;
   const bytes = limits === null ? null : bytesByClass(limits.stages);
-  const bytesPerSecond = limits?.bytesPerSecond ?? null;
+  const bytesPerSecond = limits?.limits?.bytesPerSecond ?? null;
   const { latency, common } = strings;
   return (
     <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={latency.table(latency.anatomy)}>

@@ -18,7 +18,7 @@ const share = (value: number): Figure => ({ value: String(Math.round(100 * value
 
 function bigs(limits: Roofline | null): readonly Big[] {
   const { latency } = strings;
-  const bytesPerSecond = limits?.bytesPerSecond ?? null;
+  const bytesPerSecond = limits?.limits?.bytesPerSecond ?? null;
   return [
     { title: latency.ttft, help: latency.ttftHelp, of: (stats) => stats.ttftNs, figure: duration },
     { title: latency.decode, help: latency.decodeHelp, of: decodeTokensPerSecond, figure: rate },
@@ -49,7 +49,7 @@ export function BigFigures(props: {
     const itlNs = running?.itlNs ?? null;
     if (title === strings.latency.decode) return running?.tokensPerSecond ?? null;
     if (title === strings.latency.itl) return itlNs?.p99 ?? null;
-    const bytesPerSecond = limits?.bytesPerSecond ?? null;
+    const bytesPerSecond = limits?.limits?.bytesPerSecond ?? null;
     if (title !== strings.latency.share || limits === null || bytesPerSecond === null || itlNs === null) return null;
     return (1e9 * limits.bytesPerToken) / itlNs.p50 / bytesPerSecond;
   };

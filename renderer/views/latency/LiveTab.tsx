@@ -106,7 +106,7 @@ function Answer({ messageId, stats }: { readonly messageId: string; readonly sta
         </Panel>
       </div>
       <Panel title={strings.latency.microscope}>
-        <Microscope bytesPerSecond={limits.limits?.bytesPerSecond ?? null} />
+        <Microscope bytesPerSecond={limits.limits?.limits?.bytesPerSecond ?? null} />
       </Panel>
     </>
   );
@@ -193,8 +193,18 @@ function useLimits(record: AnswerRecord | null, live: boolean, stats: Generation
 function LiveRoofline(props: KnownLimits & { readonly messageId: string; readonly stats: GenerationStats | null }) {
   const { messageId, stats, limits, why } = props;
   const running = useLatency((state) => state.live[messageId]?.itlNs?.p50 ?? null);
-  return <Roofline itlNs={stats === null ? running : (stats.itlNs?.p50 ?? null)} limits={limits} why={why} />;
+  const reading = useChat((state) => runFor(state, messageId)?.prefill ?? null);
+  const readTokensPerSecond =
+    stats !== null
+      ? perSecond(stats.promptTokens - stats.reusedTokens, stats.prefillNs)
+      : reading === null
+        ? null
+        : perSecond(reading.doneTokens, reading.elapsedNs);
+  const itlNs = stats === null ? running : (stats.itlNs?.p50 ?? null);
+  return <Roofline itlNs={itlNs} readTokensPerSecond={readTokensPerSecond} roofline={limits} why={why} />;
 }
+
+const perSecond = (count: number, ns: number): number | null => (count > 0 && ns > 0 ? (1e9 * count) / ns : null);
 
 function Machine({ messageId, stats }: { readonly messageId: string; readonly stats: GenerationStats | null }) {
   const metaTokens = useEngine((state) => selectModel(state)?.metaTokens ?? 0);

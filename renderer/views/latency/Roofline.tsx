@@ -1,5 +1,7 @@
+import type { ReactNode } from 'react';
+
 import type { Roofline as Limits } from '../../../main/contract/metrics.ts';
-import { bandwidthText, bytesText, durationText, percent } from '../../format.ts';
+import { bandwidthText, bytesText, durationText, flopsText, flopText, percent } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { Fact, Facts } from './Panel.tsx';
 
@@ -27,36 +29,65 @@ function Gauge({ share, label }: { readonly share: number | null; readonly label
   );
 }
 
-/** `itlNs`: median gap, of the answer or so far. `limits` null: not of the loaded model, for the reason in `why`. */
+/** How near the device's own limits an answer came. `itlNs`: median gap, of the answer or so far; null: none yet. */
 export function Roofline(props: {
   readonly itlNs: number | null;
-  readonly limits: Limits | null;
+  /** New tokens of the prompt per second; null: nothing was read. */
+  readonly readTokensPerSecond: number | null;
+  /** null: not of the loaded model, for the reason in `why`. */
+  readonly roofline: Limits | null;
   readonly why: string;
 }) {
-  const { itlNs, limits, why } = props;
-  if (limits === null) return <p className="soft">{why}</p>;
-  const { bytesPerToken, bytesPerSecond } = limits;
+  const { itlNs, readTokensPerSecond, roofline, why } = props;
+  if (roofline === null) return <p className="soft">{why}</p>;
+  const { bytesPerToken, flopsPerPromptToken, limits } = roofline;
   const moved = itlNs === null ? null : (1e9 * bytesPerToken) / itlNs;
-  const share = moved === null || bytesPerSecond === null ? null : moved / bytesPerSecond;
+  const computed = readTokensPerSecond === null ? null : readTokensPerSecond * flopsPerPromptToken;
+  const { latency } = strings;
   return (
     <div className="stack">
-      <div className="roofline">
-        <div className="roofline-gauge">
-          <Gauge share={share} label={share === null ? strings.latency.rooflineBusy : percent(share)} />
-          <p className="gauge-figure figures">{share === null ? strings.common.none : percent(share)}</p>
-        </div>
-        <Facts>
-          <Fact term={strings.latency.rooflineNow}>{moved === null ? strings.common.none : bandwidthText(moved)}</Fact>
-          <Fact term={strings.latency.rooflineLimit}>
-            {bytesPerSecond === null ? strings.latency.notTold : bandwidthText(bytesPerSecond)}
+      <div className="gauges">
+        <Measured title={latency.rooflineDecode} now={moved} limit={limits?.bytesPerSecond ?? null}>
+          <Fact term={latency.rooflineNow}>{orNone(moved, bandwidthText)}</Fact>
+          <Fact term={latency.rooflineLimit}>{orNone(limits?.bytesPerSecond ?? null, bandwidthText)}</Fact>
+          <Fact term={latency.rooflineBytes}>{bytesText(bytesPerToken)}</Fact>
+          <Fact term={latency.rooflineFloor}>
+            {limits === null ? strings.common.none : durationText((1e9 * bytesPerToken) / limits.bytesPerSecond)}
           </Fact>
-          <Fact term={strings.latency.rooflineBytes}>{bytesText(bytesPerToken)}</Fact>
-          <Fact term={strings.latency.rooflineFloor}>
-            {bytesPerSecond === null ? strings.common.none : durationText((1e9 * bytesPerToken) / bytesPerSecond)}
-          </Fact>
-        </Facts>
+        </Measured>
+        <Measured title={latency.rooflineRead} now={computed} limit={limits?.flopsPerSecond ?? null}>
+          <Fact term={latency.rooflineComputes}>{orNone(computed, flopsText)}</Fact>
+          <Fact term={latency.rooflineProduct}>{orNone(limits?.flopsPerSecond ?? null, flopsText)}</Fact>
+          <Fact term={latency.rooflineWork}>{flopText(flopsPerPromptToken)}</Fact>
+        </Measured>
       </div>
-      {bytesPerSecond === null && <p className="soft">{strings.latency.rooflineBusy}</p>}
+      {limits === null && <p className="soft">{latency.rooflineBusy}</p>}
+      {limits !== null && limits.flopsPerSecond === null && <p className="soft">{latency.rooflineNoProduct}</p>}
     </div>
+  );
+}
+
+const orNone = (value: number | null, text: (value: number) => string): string =>
+  value === null ? strings.common.none : text(value);
+
+/** One limit: its gauge, and the figures behind it. */
+function Measured(props: {
+  readonly title: string;
+  readonly now: number | null;
+  readonly limit: number | null;
+  readonly children: ReactNode;
+}) {
+  const { title, now, limit, children } = props;
+  const share = now === null || limit === null ? null : now / limit;
+  const figure = share === null ? strings.common.none : percent(share);
+  return (
+    <section className="roofline" aria-label={title}>
+      <div className="roofline-gauge">
+        <Gauge share={share} label={`${title}: ${figure}`} />
+        <p className="gauge-figure figures">{figure}</p>
+        <h3 className="gauge-title">{title}</h3>
+      </div>
+      <Facts>{children}</Facts>
+    </section>
   );
 }

@@ -32,28 +32,23 @@ export const environment: Environment = {
 function stages(): readonly Stage[] {
   const mixers = 'DMAM DMAM DMAM DMDMDM'.replaceAll(' ', '');
   const classes: Readonly<Record<string, StageClass>> = { D: 'deltanet', M: 'mamba2', A: 'attention' };
-  const list: Stage[] = [{ name: 'embed', stageClass: 'embed', layer: -1, weightBytes: 1728, stateBytes: 0 }];
+  const list: Stage[] = [{ name: 'embed', stageClass: 'embed', layer: -1, weightBytes: 1728, stateBytes: 0, flops: 0 }];
   [...mixers].forEach((mixer, index) => {
     const stageClass = classes[mixer] ?? 'deltanet';
     const layer = 2 * index;
+    const ffn = { stageClass: 'ffn', layer: layer + 1, stateBytes: 0 } as const;
     list.push(
-      { name: 'norm_project', stageClass, layer, weightBytes: 14_000_000, stateBytes: 0 },
-      { name: stageClass, stageClass, layer, weightBytes: 90_000, stateBytes: 3_100_000 },
-      { name: 'project_add', stageClass, layer, weightBytes: 6_000_000, stateBytes: 0 },
-      { name: 'ffn_up', stageClass: 'ffn', layer: layer + 1, weightBytes: 24_000_000, stateBytes: 0 },
-      {
-        name: 'ffn_down_add',
-        stageClass: 'ffn',
-        layer: layer + 1,
-        weightBytes: 12_000_000,
-        stateBytes: 0,
-      },
+      { name: 'norm_project', stageClass, layer, weightBytes: 14_000_000, stateBytes: 0, flops: 56e6 },
+      { name: stageClass, stageClass, layer, weightBytes: 90_000, stateBytes: 3_100_000, flops: 0 },
+      { name: 'project_add', stageClass, layer, weightBytes: 6_000_000, stateBytes: 0, flops: 24e6 },
+      { name: 'ffn_up', ...ffn, weightBytes: 24_000_000, flops: 96e6 },
+      { name: 'ffn_down_add', ...ffn, weightBytes: 12_000_000, flops: 48e6 },
     );
   });
   return [
     ...list,
-    { name: 'head', stageClass: 'head', layer: -1, weightBytes: 170_000_000, stateBytes: 0 },
-    { name: 'sample', stageClass: 'sampling', layer: -1, weightBytes: 0, stateBytes: 524_288 },
+    { name: 'head', stageClass: 'head', layer: -1, weightBytes: 170_000_000, stateBytes: 0, flops: 680e6 },
+    { name: 'sample', stageClass: 'sampling', layer: -1, weightBytes: 0, stateBytes: 524_288, flops: 0 },
   ];
 }
 
@@ -63,7 +58,9 @@ const bytesPerSecond = 441e9;
 export function roofline(contextPositions: number): Roofline {
   const list = stages();
   const bytesPerToken = list.reduce((sum, stage) => sum + bytesOf(stage), 0);
-  return { contextPositions, stages: list, bytesPerToken, bytesPerSecond };
+  const flopsPerPromptToken = list.reduce((sum, stage) => sum + (stage.stageClass === 'head' ? 0 : stage.flops), 0);
+  const limits = { bytesPerSecond, flopsPerSecond: 96e12 };
+  return { contextPositions, stages: list, bytesPerToken, flopsPerPromptToken, limits };
 }
 
 export const microscope: Microscope = {

@@ -106,7 +106,7 @@ export class FakeEngine implements EngineService {
     throw new AppError('NO_MODEL', 'not in this fake');
   };
   stages = () => [];
-  weightBandwidth = () => Promise.resolve(null);
+  limits = () => Promise.resolve(null);
   sampleGpu = () => Promise.resolve({ sample: null, reason: 'none here' });
   probe = () => Promise.resolve();
   dispose = () => Promise.resolve();

@@ -52,7 +52,7 @@ describe('stages', () => {
   });
 
   test('bytes add up by class', () => {
-    const stage = { name: 'n', layer: 0, weightBytes: 10, stateBytes: 1 };
+    const stage = { name: 'n', layer: 0, weightBytes: 10, stateBytes: 1, flops: 0 };
     const bytes = bytesByClass([
       { ...stage, stageClass: 'ffn' },
       { ...stage, stageClass: 'ffn' },

@@ -1,3 +1,4 @@
+// What this machine can do at best: the yardsticks of decoding (bytes per second) and of reading (FLOP/s).
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -56,6 +57,16 @@ double read_bandwidth(const Model& model) {
   const std::lock_guard lock(impl.mutex);
   const double device = impl.backend->measure_read_bandwidth();
   return device > 0 ? device : host_read_bandwidth(model.info().n_threads);
+}
+
+double product_rate(const Model& model) {
+  Model::Impl& impl = model.impl();
+  const std::lock_guard lock(impl.mutex);
+  const Layer* widest = nullptr;
+  for (const Layer& layer : impl.plan.layers) {
+    if (layer.has_ffn && (widest == nullptr || layer.ffn.up.n_out > widest->ffn.up.n_out)) widest = &layer;
+  }
+  return widest == nullptr ? 0 : impl.backend->measure_product_rate(*widest);
 }
 
 }  // namespace nf
