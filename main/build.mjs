@@ -20,7 +20,11 @@ export async function buildMain() {
     esbuild.build({
       ...shared,
       // A worker thread starts from a file of its own.
-      entryPoints: { index: 'main/index.ts', hashWorker: 'main/models/hashWorker.ts' },
+      entryPoints: {
+        index: 'main/index.ts',
+        hashWorker: 'main/models/hashWorker.ts',
+        grammarWorker: 'main/server/grammarWorker.ts',
+      },
       outdir: out,
       outExtension: { '.js': '.cjs' },
       platform: 'node',

@@ -47,12 +47,17 @@ export interface Frame {
   readonly tokens: readonly GeneratedToken[];
 }
 
+export interface NextTokens {
+  /** Tokens that come next in any case: nobody has to ask the model for them. */
+  readonly forced: readonly number[];
+  /** Of the token behind those: bit i % 32 of word i >> 5 says whether i is allowed. null: nothing but the end. */
+  readonly allowed: Int32Array | null;
+}
+
 /** Restricts what may come next, token by token, as a grammar does. The engine waits for it before each token. */
 export interface TokenConstraint {
-  /** Bit i % 32 of word i >> 5 says whether token i is allowed; null: nothing may follow but the end. */
-  allowed(): Promise<Int32Array | null>;
-  /** Tells it the token that was taken. */
-  accept(token: number): void;
+  /** What may follow, told the tokens that were taken since the last call; the forced ones count as taken. */
+  next(taken: readonly number[], maxForced: number): Promise<NextTokens>;
   dispose(): void;
 }
 

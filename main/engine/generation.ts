@@ -1,68 +1,15 @@
-/** One run of the engine for one request: route, prefill, decode, stop strings, statistics. */
+/** Runs one request: route, prefill, decode, stop strings, statistics. */
 import { randomInt } from 'node:crypto';
 
 import { maxSeed } from '../contract/domain.ts';
 import type { FinishReason, GenerationStats, LoadedModel } from '../contract/domain.ts';
-import type { Addon, NativeFrame, NativeGenerateResult, NativeSampling, NativeSession, StopFlag } from './addon.ts';
+import type { NativeGenerateResult } from './addon.ts';
 import { Answer } from './answer.ts';
-import type { GenerateRequest, GenerateResult, Tokenizer } from './engineApi.ts';
-import type { Position, Route } from './position.ts';
+import { runConstrained } from './constrainedRun.ts';
+import type { GenerateRequest, GenerateResult } from './engineApi.ts';
+import { nativeSampling, takeFrame } from './run.ts';
+import type { Run, Surroundings } from './run.ts';
 import { interTokenNs, percentiles } from './stats.ts';
-
-export interface Surroundings {
-  readonly addon: Addon;
-  readonly session: NativeSession;
-  readonly model: LoadedModel;
-  readonly tokenizer: Tokenizer;
-  readonly position: Position;
-  readonly signal: AbortSignal;
-  /** Of the engine's clock. */
-  readonly submittedNs: number;
-}
-
-/** What is the same for every native request of a run. */
-interface Run extends Surroundings {
-  readonly request: GenerateRequest;
-  readonly route: Route;
-  readonly restored: Awaited<ReturnType<Position['prepare']>>;
-  /** What the constraint allows first; undefined without one. */
-  readonly firstAllowed: Int32Array | null | undefined;
-  readonly answer: Answer;
-  readonly stop: StopFlag;
-  readonly seed: number;
-}
-
-function nativeSampling({ request, seed }: Run, allowed?: Int32Array): NativeSampling {
-  const { temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = request.sampling;
-  return {
-    temperature,
-    topK,
-    topP,
-    minP,
-    repetitionPenalty,
-    frequencyPenalty,
-    presencePenalty,
-    seed,
-    logprobs: request.logprobs ?? 0,
-    ignoreEnd: request.ignoreEnd ?? false,
-    logitBias: request.logitBias,
-    allowed,
-  };
-}
-
-function takeFrame({ request, route, answer, stop }: Run, native: NativeFrame): void {
-  if (native.prefilledTokens > 0 && native.steps.length === 0) {
-    request.onPrefill?.({
-      doneTokens: native.prefilledTokens,
-      totalTokens: route.tokens.length,
-      reusedTokens: route.reusedTokens,
-      elapsedNs: native.elapsedNs,
-    });
-  }
-  const frame = answer.push(native.steps);
-  if (answer.isStopped) stop.set();
-  if (frame !== null) request.onFrame?.(frame);
-}
 
 /** The usual case: one native request, with batches of tokens on the engine thread. */
 function runFreely(run: Run): Promise<NativeGenerateResult> {
@@ -77,37 +24,6 @@ function runFreely(run: Run): Promise<NativeGenerateResult> {
     },
     (frame) => takeFrame(run, frame),
   );
-}
-
-/** A constraint is asked before each token, so each token is a native request of its own. */
-async function runConstrained(run: Run): Promise<NativeGenerateResult> {
-  const { session, route, request, stop, answer } = run;
-  const onFrame = (frame: NativeFrame) => takeFrame(run, frame);
-  let first: NativeGenerateResult | null = null;
-  for (;;) {
-    const allowed = first === null ? run.firstAllowed : await request.constraint?.allowed();
-    const nothingMay = allowed === null;
-    // What to read is read even if nothing may be said.
-    if (nothingMay && first !== null) return { ...first, finish: 'stop' };
-    const part =
-      first === null
-        ? route
-        : { start: 'current' as const, saveFirst: false, tokens: new Int32Array(0), saveAfter: [] };
-    const sampling = nativeSampling(run, allowed ?? undefined);
-    const before = answer.sampled.length;
-    const result: NativeGenerateResult = await session.generate(
-      { ...part, sampling, maxNewTokens: nothingMay ? 0 : 1, stop },
-      onFrame,
-    );
-    const { finish, position, finishedNs } = result;
-    const begun: NativeGenerateResult = first ?? result;
-    first = { ...begun, finish, position, finishedNs };
-    if (nothingMay) return { ...first, finish: 'stop' };
-    const token = answer.sampled[before];
-    if (result.finish !== 'length' || token === undefined || answer.isStopped) return first;
-    request.constraint?.accept(token);
-    if (answer.tokens.length >= request.sampling.maxNewTokens) return first;
-  }
 }
 
 function finishReason(answer: Answer, native: NativeGenerateResult): FinishReason {
@@ -142,7 +58,7 @@ function statsOf(
 export async function generate(request: GenerateRequest, surroundings: Surroundings): Promise<GenerateResult> {
   const { addon, position, tokenizer, signal } = surroundings;
   const restored = await position.prepare(request.prompt);
-  const firstAllowed = await request.constraint?.allowed();
+  const firstAllowed = (await request.constraint?.next([], 0))?.allowed;
   const run: Run = {
     ...surroundings,
     request,
@@ -158,7 +74,7 @@ export async function generate(request: GenerateRequest, surroundings: Surroundi
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const native = await (request.constraint ? runConstrained(run) : runFreely(run));
+    const native = await (request.constraint ? runConstrained(run, request.constraint) : runFreely(run));
     position.arrive(request.prompt, run.route, run.answer.sampled, native);
     const last = run.answer.finish();
     if (last !== null) request.onFrame?.(last);

@@ -117,10 +117,14 @@ export class Api {
   readonly #context: ApiContext;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #routes = makeRoutes(this.#created, new ResponseStore());
-  #grammars: { readonly model: LoadedModel; readonly factory: Promise<GrammarFactory> } | null = null;
+  #grammars: { readonly model: LoadedModel; readonly factory: GrammarFactory } | null = null;
 
   constructor(options: ApiOptions) {
     this.#options = options;
+    // Their thread holds a vocabulary of its own.
+    options.engine.onStatus(({ state }) => {
+      if (state !== 'ready') this.#closeGrammars();
+    });
     this.#context = {
       engine: options.engine,
       version: options.version,
@@ -132,19 +136,19 @@ export class Api {
   }
 
   /** One per loaded model, made when first needed. */
-  async #grammarFactory(): Promise<GrammarFactory> {
+  #grammarFactory(): GrammarFactory {
     const model = loadedModel(this.#context);
-    if (this.#grammars?.model !== model) {
-      this.#grammars = { model, factory: GrammarFactory.create(this.#options.engine.tokenizer(), model.vocab) };
-    }
-    const { factory } = this.#grammars;
-    const made = await factory.catch((error: unknown) => {
-      this.#grammars = null;
-      throw error;
-    });
-    if (!made.isBroken) return made;
+    const current = this.#grammars;
+    if (current !== null && current.model === model && !current.factory.isBroken) return current.factory;
+    this.#closeGrammars();
+    const factory = new GrammarFactory(this.#options.engine.tokenizer(), model.vocab);
+    this.#grammars = { model, factory };
+    return factory;
+  }
+
+  #closeGrammars(): void {
+    void this.#grammars?.factory.close();
     this.#grammars = null;
-    return this.#grammarFactory();
   }
 
   /** '/v1/x', '//v1/x' and '/x' are the same: users set base URLs in every way. */

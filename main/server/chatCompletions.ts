@@ -118,7 +118,7 @@ function planOf(context: ApiContext, request: ChatRequest) {
     tools === null ? messages : [toolInstructions(tools), ...messages],
     { format, policy: request.context_policy ?? 'stop', reserve: generation.sampling.maxNewTokens },
   );
-  const logprobs = request.logprobs === true ? (request.top_logprobs ?? 0) : 0;
+  const logprobs = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
   return {
     tools,
     generation,

@@ -41,7 +41,8 @@ export async function generateChoices(
   prompt: Prompt,
   generation: Generation,
   options: {
-    readonly logprobs: number;
+    /** Alternatives for each token; null: no log-probabilities are wanted. */
+    readonly logprobs: number | null;
     readonly grammar?: GrammarSpec | null;
     readonly onFrame?: ((choice: number, frame: Frame) => void) | undefined;
   },
@@ -51,13 +52,13 @@ export async function generateChoices(
   const { live } = exchange;
   live?.update({ promptTokens: prompt.tokens.length });
   const one = async (choice: number): Promise<GenerateResult> => {
-    const constraint = grammar ? await (await context.grammars()).constraint(grammar) : null;
+    const constraint = grammar ? await context.grammars().constraint(grammar, options.logprobs === null) : null;
     try {
       return await context.engine.generate({
         ...generation.extra,
         prompt,
         sampling: { ...sampling, seed: sampling.seed === null ? null : (sampling.seed + choice) % 2 ** 32 },
-        logprobs: options.logprobs,
+        logprobs: options.logprobs ?? 0,
         signal: exchange.signal,
         ...(constraint === null ? {} : { constraint }),
         onPrefill: () => live?.update({ phase: 'reading' }),

@@ -58,7 +58,7 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
     Promise.all(
       prompts.map(async ({ prompt }, at) =>
         generateChoices(context, exchange, prompt, generation, {
-          logprobs: request.logprobs ?? 0,
+          logprobs: request.logprobs ?? null,
           onFrame: onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
         }),
       ),

@@ -15,7 +15,7 @@ export interface ApiContext {
   readonly version: string;
   readonly metrics: ServerMetrics;
   /** Grammars for the loaded model's vocabulary. */
-  readonly grammars: () => Promise<GrammarFactory>;
+  readonly grammars: () => GrammarFactory;
   /** Used when a request names none. */
   readonly defaultFormat: () => PromptFormat;
   /** Sampling that a request may name instead of spelling it out. */

@@ -1,112 +1,151 @@
-/** Grammars over the model's own tokens, by XGrammar (arXiv 2411.15100). Only user of @mlc-ai/web-xgrammar. */
-import { readFileSync } from 'node:fs';
-import { createRequire, Module } from 'node:module';
-
-import type * as XGrammarModule from '@mlc-ai/web-xgrammar';
+/** What an answer must look like, as masks of the model's own tokens. The work is done in a thread of its own. */
+import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
 import { AppError } from '../contract/errors.ts';
-import type { TokenConstraint, Tokenizer } from '../engine/engineApi.ts';
+import type { NextTokens, TokenConstraint, Tokenizer } from '../engine/engineApi.ts';
 
-type XGrammar = typeof XGrammarModule;
-
-/** A JSON schema; or free text that becomes JSON between the tags once `begin` was written. */
+/** A JSON schema; any JSON object; or free text that becomes JSON between the tags once `begin` was written. */
 export type GrammarSpec =
   | { readonly kind: 'schema'; readonly schema: object }
   | { readonly kind: 'json' }
   | { readonly kind: 'tagged'; readonly begin: string; readonly end: string; readonly schema: object };
 
-/** What node:module's class has had since its beginning, and its types leave out. */
-interface CompilableModule {
-  exports: unknown;
-  _compile(source: string, file: string): void;
+/** The bytes of all tokens, one behind the other, and where each ends. */
+export interface Vocabulary {
+  readonly bytes: Uint8Array;
+  readonly ends: Int32Array;
+  readonly endTokens: readonly number[];
 }
 
-/** The package ships a UMD file but calls itself an ES module: only compiling it as CommonJS finds its exports. */
-function loadXGrammar(): XGrammar {
-  const file = createRequire(import.meta.url).resolve('@mlc-ai/web-xgrammar');
-  const module = new Module(file) as unknown as CompilableModule;
-  module._compile(readFileSync(file, 'utf8'), file);
-  return module.exports as XGrammar;
+export type GrammarRequest = { readonly id: number; readonly matcher: number } & (
+  | { readonly kind: 'open'; readonly spec: GrammarSpec }
+  | { readonly kind: 'next'; readonly taken: readonly number[]; readonly mayJump: boolean }
+  | { readonly kind: 'close' }
+);
+
+export interface GrammarReply {
+  readonly id: number;
+  /** Text that must follow; the mask behind it has to be asked for. */
+  readonly jump: string;
+  readonly allowed: Int32Array<ArrayBuffer> | null;
+  readonly failure: { readonly text: string; readonly isSchema: boolean } | null;
 }
 
-/** GPT-2's reversible spelling of bytes as printable characters, which is how byte-level vocabularies are written. */
-function byteSpelling(): readonly string[] {
-  const printable = (byte: number): boolean =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : next++));
+/** Beside this module: as it is written in the source tree, as a file of its own beside the bundle. */
+const workerFile = path.join(import.meta.dirname, `grammarWorker${path.extname(import.meta.filename)}`);
+/** Of a schema as JSON: what takes longer to compile than anyone waits is no schema for an answer. */
+const maxSchemaChars = 200_000;
+const sliceTokens = 4096;
+
+/** Gathered a slice at a time, so that streams go on meanwhile. */
+async function vocabularyOf(tokenizer: Tokenizer, size: number): Promise<Vocabulary> {
+  const words: Uint8Array[] = [];
+  while (words.length < size) {
+    const end = Math.min(size, words.length + sliceTokens);
+    while (words.length < end) words.push(tokenizer.bytes(words.length));
+    await setImmediate();
+  }
+  let end = 0;
+  const ends = Int32Array.from(words, ({ length }) => (end += length));
+  return { bytes: Uint8Array.from(Buffer.concat(words)), ends, endTokens: tokenizer.endTokens };
 }
 
-function spelledVocabulary(tokenizer: Tokenizer, size: number): string[] {
-  const spelling = byteSpelling();
-  return Array.from({ length: size }, (_, token) => {
-    let text = '';
-    for (const byte of tokenizer.bytes(token)) text += spelling[byte];
-    return text;
-  });
+interface Pending {
+  readonly resolve: (reply: GrammarReply) => void;
+  readonly reject: (error: Error) => void;
 }
 
-/** Compiles grammars for one vocabulary. Made at the first request that needs one. */
+/** Grammars for one vocabulary. Its thread starts at once, never keeps the process alive, and ends with close(). */
 export class GrammarFactory {
-  readonly #xgrammar: XGrammar;
-  readonly #compiler: XGrammarModule.GrammarCompiler;
-  readonly #endTokens: number[];
-  /** The library ends its own run time on a schema it does not understand; a new factory is needed then. */
+  readonly #tokenizer: Tokenizer;
+  readonly #worker: Promise<Worker>;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #lastMatcher = 0;
+  /** The thread has ended; a new factory is needed. */
   isBroken = false;
 
-  private constructor(xgrammar: XGrammar, compiler: XGrammarModule.GrammarCompiler, endTokens: readonly number[]) {
-    this.#xgrammar = xgrammar;
-    this.#compiler = compiler;
-    this.#endTokens = [...endTokens];
+  constructor(tokenizer: Tokenizer, vocabSize: number) {
+    this.#tokenizer = tokenizer;
+    this.#worker = this.#start(vocabSize);
+    // Whoever asks hears of it.
+    this.#worker.catch((cause: Error) => this.#break(cause));
   }
 
-  static async create(tokenizer: Tokenizer, vocabSize: number): Promise<GrammarFactory> {
-    const xgrammar = loadXGrammar();
-    const info = await xgrammar.TokenizerInfo.createTokenizerInfo(
-      spelledVocabulary(tokenizer, vocabSize),
-      'byte_level',
-      false,
-      vocabSize,
-      [...tokenizer.endTokens],
-    );
-    const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, true);
-    return new GrammarFactory(xgrammar, compiler, tokenizer.endTokens);
+  async close(): Promise<void> {
+    await this.#worker.then(async (worker) => worker.terminate()).catch(() => undefined);
   }
 
-  /** Throws BAD_REQUEST for a schema that is none. */
-  async constraint(spec: GrammarSpec): Promise<TokenConstraint> {
-    const compiled = await this.#compile(spec).catch((error: unknown) => {
-      this.isBroken = true;
-      throw new AppError('BAD_REQUEST', 'The JSON schema is none, or uses a keyword that is not supported here.', {
-        cause: error,
-      });
-    });
-    const matcher = await this.#xgrammar.GrammarMatcher.createGrammarMatcher(compiled, this.#endTokens);
+  /** Throws BAD_REQUEST for a schema that is none. `mayForce`: text that is certain need not be asked of the model. */
+  async constraint(spec: GrammarSpec, mayForce: boolean): Promise<TokenConstraint> {
+    if (spec.kind !== 'json' && JSON.stringify(spec.schema).length > maxSchemaChars) {
+      throw new AppError('BAD_REQUEST', `The JSON schema is longer than ${maxSchemaChars} characters.`);
+    }
+    const matcher = (this.#lastMatcher += 1);
+    await this.#ask({ kind: 'open', matcher, spec });
+    const worker = await this.#worker;
     return {
-      allowed: async () => (matcher.isTerminated() ? null : matcher.getNextTokenBitmask()),
-      accept(token) {
-        if (!matcher.acceptToken(token)) {
-          throw new AppError('INTERNAL', `The engine took token ${token}, which the grammar forbids.`);
-        }
-      },
-      dispose: () => matcher.dispose(),
+      next: async (taken, maxForced) => this.#next(matcher, taken, mayForce ? maxForced : 0),
+      dispose: () => worker.postMessage({ id: 0, kind: 'close', matcher }),
     };
   }
 
-  async #compile(spec: GrammarSpec): Promise<XGrammarModule.CompiledGrammar> {
-    switch (spec.kind) {
-      case 'json':
-        return this.#compiler.compileBuiltinJSONGrammar();
-      case 'schema':
-        return this.#compiler.compileJSONSchema(JSON.stringify(spec.schema));
-      case 'tagged': {
-        const content = { type: 'json_schema', json_schema: spec.schema };
-        const tag = { type: 'tag', begin: spec.begin, content, end: spec.end };
-        return this.#compiler.compileStructuralTag({
-          type: 'structural_tag',
-          format: { type: 'triggered_tags', triggers: [spec.begin], tags: [tag] },
-        });
-      }
-    }
+  async #next(matcher: number, taken: readonly number[], maxForced: number): Promise<NextTokens> {
+    const first = await this.#ask({ kind: 'next', matcher, taken, mayJump: maxForced > 0 });
+    if (first.jump === '') return { forced: [], allowed: first.allowed };
+    const forced = this.#tokensOf(first.jump).slice(0, maxForced);
+    const { allowed } = await this.#ask({ kind: 'next', matcher, taken: forced, mayJump: false });
+    return { forced, allowed };
   }
+
+  /** All but the last token: with what follows, that may become another one. None for a tokenizer that adds to a text. */
+  #tokensOf(text: string): readonly number[] {
+    const tokens = [...this.#tokenizer.encode(text, { addSpecialTokens: false })];
+    return this.#tokenizer.decode(tokens) === text ? tokens.slice(0, -1) : [];
+  }
+
+  async #ask(
+    request:
+      | { kind: 'open'; matcher: number; spec: GrammarSpec }
+      | { kind: 'next'; matcher: number; taken: readonly number[]; mayJump: boolean },
+  ): Promise<GrammarReply> {
+    if (this.isBroken) throw brokenError();
+    const worker = await this.#worker;
+    const id = (this.#lastId += 1);
+    const reply = await new Promise<GrammarReply>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      worker.postMessage({ id, ...request });
+    });
+    if (reply.failure === null) return reply;
+    throw new AppError(reply.failure.isSchema ? 'BAD_REQUEST' : 'INTERNAL', reply.failure.text);
+  }
+
+  async #start(vocabSize: number): Promise<Worker> {
+    const workerData = await vocabularyOf(this.#tokenizer, vocabSize);
+    // stderr: the library writes there what it does not understand about a client's schema.
+    const worker = new Worker(workerFile, { workerData, stderr: true });
+    worker.unref();
+    worker.on('message', (reply: GrammarReply) => {
+      this.#pending.get(reply.id)?.resolve(reply);
+      this.#pending.delete(reply.id);
+    });
+    worker.on('error', (cause: Error) => this.#break(cause));
+    worker.on('exit', () => this.#break(new Error('the thread has ended')));
+    return worker;
+  }
+
+  #break(cause: Error): void {
+    this.isBroken = true;
+    for (const { reject } of this.#pending.values()) reject(brokenError(cause));
+    this.#pending.clear();
+  }
+}
+
+function brokenError(cause?: Error): AppError {
+  return new AppError('INTERNAL', 'The thread that holds answers to a grammar has ended. Ask again.', {
+    retryable: true,
+    cause,
+  });
 }

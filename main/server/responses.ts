@@ -131,7 +131,7 @@ export async function createResponse(
   const said = dropped === 0 ? exchange : withDropped(exchange, dropped);
   const answer = async (onText?: (text: string) => void): Promise<GenerateResult> => {
     const onFrame = onText && ((_: number, frame: { readonly text: string }) => onText(frame.text));
-    const [result] = await generateChoices(context, said, prompt, generation, { logprobs: 0, grammar, onFrame });
+    const [result] = await generateChoices(context, said, prompt, generation, { logprobs: null, grammar, onFrame });
     if (result === undefined) throw new Error('no choice was generated');
     if (request.store !== false) store.set(head.id, [...conversation, { role: 'assistant', content: result.text }]);
     return result;

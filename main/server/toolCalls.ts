@@ -17,7 +17,7 @@ export type ToolEvent =
   | { readonly kind: 'arguments'; readonly index: number; readonly text: string };
 
 /** As the grammar has it; whitespace is its own affair. */
-const head = /^\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*/;
+const head = /^\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\S)/;
 
 /** How far a JSON value goes in text that arrives in pieces. */
 class JsonEnd {

@@ -3,10 +3,10 @@ import path from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { defaultSampling } from '../../main/contract/domain.ts';
-import type { EngineStatus, SamplingOptions } from '../../main/contract/domain.ts';
-import type { EngineService, Frame, GenerateRequest, PromptMessage } from '../../main/engine/engineApi.ts';
+import type { EngineStatus } from '../../main/contract/domain.ts';
+import type { EngineService } from '../../main/engine/engineApi.ts';
 import { createEngineService } from '../../main/engine/engineService.ts';
+import { ask, assistant, sampling, user } from '../support/asking.ts';
 import { freshFolder } from '../support/home.ts';
 import { readSafetensors, tensorOf } from '../support/safetensors.ts';
 import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
@@ -20,29 +20,6 @@ const root = freshFolder('engine');
 const tiny = path.join(root, 'tiny');
 beforeAll(() => writeTinyCheckpoint(tiny));
 afterAll(() => rmSync(root, { recursive: true }));
-
-const user = (content: string): PromptMessage => ({ role: 'user', content });
-const assistant = (content: string): PromptMessage => ({ role: 'assistant', content });
-
-function sampling(rest: Partial<SamplingOptions> = {}): SamplingOptions {
-  return { ...defaultSampling, maxNewTokens: 24, seed: 5, ...rest };
-}
-
-/** Asks, and gathers what was streamed beside the result. */
-async function ask(
-  engine: EngineService,
-  messages: readonly PromptMessage[],
-  rest: Partial<SamplingOptions> = {},
-  request: Partial<GenerateRequest> = {},
-) {
-  const frames: Frame[] = [];
-  const prompt = engine.prompt(messages, 'model-card');
-  const result = await engine.generate({
-    ...{ prompt, sampling: sampling(rest), ignoreEnd: false, onFrame: (frame) => frames.push(frame) },
-    ...request,
-  });
-  return { ...result, frames, prompt, streamed: frames.map(({ text }) => text).join('') };
-}
 
 let engine: EngineService;
 beforeAll(() => {
@@ -197,25 +174,6 @@ describe('answers', () => {
     expect(lastTokens[0]?.stampNs).toBeGreaterThan(tokens.at(-1)?.stampNs ?? Infinity);
   });
 
-  it('obey a constraint, token by token', async () => {
-    await engine.load({ source: 'synthetic:tiny' });
-    const accepted: number[] = [];
-    const constraint = {
-      async allowed() {
-        if (accepted.length === 5) return null;
-        const mask = new Int32Array(16);
-        mask[2] = 1 << accepted.length;
-        return mask;
-      },
-      accept: (token: number) => void accepted.push(token),
-      dispose: () => undefined,
-    };
-    const { tokens, stats } = await ask(engine, [user('Hi')], {}, { constraint });
-    expect(tokens.map(({ token }) => token)).toEqual([64, 65, 66, 67, 68]);
-    expect(accepted).toEqual([64, 65, 66, 67, 68]);
-    expect(stats.finishReason).toBe('stop');
-  });
-
   it('a prompt that does not fit is refused with the numbers, and nothing is cut', async () => {
     await engine.load({ source: 'synthetic:tiny', contextPositions: 512 });
     expect(() => engine.prompt([user('x'.repeat(600))], 'model-card')).toThrowError(
@@ -251,148 +209,5 @@ describe('answers', () => {
     expect((await running).stats.finishReason).toBe('cancelled');
     expect((await waiting).stats.finishReason).toBe('cancelled');
     expect(engine.status.state).toBe('empty');
-  });
-});
-
-describe('many answers at a time', () => {
-  /** Prompts of many lengths: within one piece, several pieces, and some that share a beginning. */
-  const prompts = Array.from({ length: 24 }, (_, index) => {
-    const text = `${index % 3 === 0 ? 'The same beginning. ' : ''}${'word '.repeat((index * 37) % 150)}${index}?`;
-    return [user(text)];
-  });
-  const greedyOptions = { temperature: 0, maxNewTokens: 40 };
-
-  it('are what each would be alone, whatever the company', async () => {
-    await engine.load({ source: tiny, format: 'int4' });
-    const together = await Promise.all(
-      prompts.map((messages, index) =>
-        ask(engine, messages, index % 4 === 1 ? { temperature: 0.8, seed: index } : greedyOptions),
-      ),
-    );
-    // A fresh engine each time: what was kept from one would spare another the reading.
-    for (const index of [0, 1, 5, 17, 23]) {
-      await engine.load({ source: tiny, format: 'int4' });
-      const alone = await ask(
-        engine,
-        prompts[index] ?? [],
-        index % 4 === 1 ? { temperature: 0.8, seed: index } : greedyOptions,
-      );
-      expect(together[index]?.tokens.map(({ token }) => token)).toEqual(alone.tokens.map(({ token }) => token));
-    }
-  });
-
-  it('advance side by side, a newcomer with a long prompt among them, and one that leaves stops at once', async () => {
-    await engine.load({ source: 'synthetic:tiny' });
-    const counts = new Map<string, number>();
-    const abort = new AbortController();
-    const start = (name: string, text: string, signal = new AbortController().signal) =>
-      ask(
-        engine,
-        [user(text)],
-        { maxNewTokens: 600 },
-        {
-          ignoreEnd: true,
-          signal,
-          onFrame: ({ tokens }) => counts.set(name, (counts.get(name) ?? 0) + tokens.length),
-        },
-      );
-    const streams = Array.from({ length: 8 }, (_, index) => start(`stream ${index}`, `Stream ${index}`));
-    const leaving = start('leaving', 'Leaving', abort.signal);
-    while ((counts.get('stream 7') ?? 0) < 100) await new Promise((resolve) => setTimeout(resolve, 1));
-    expect(engine.status).toMatchObject({ running: 9, queued: 0 });
-    const newcomer = start('newcomer', 'long '.repeat(800));
-    abort.abort();
-    expect((await leaving).stats.finishReason).toBe('cancelled');
-    const answers = await Promise.all([...streams, newcomer]);
-    for (const { tokens } of answers) expect(tokens).toHaveLength(600);
-    const ends = answers.slice(0, 8).map(({ tokens }) => tokens.at(-1)?.stampNs ?? 0);
-    const starts = answers.slice(0, 8).map(({ tokens }) => tokens[0]?.stampNs ?? 0);
-    // Those that began together end together: nobody was served at the expense of another.
-    expect(Math.max(...ends) - Math.min(...ends)).toBeLessThan(0.5 * (Math.max(...ends) - Math.min(...starts)));
-    const { tokens } = answers[8] ?? { tokens: [] };
-    expect(tokens[0]?.stampNs).toBeLessThan(Math.min(...ends));
-  });
-
-  it('more than can wait are refused as BUSY, and the others are answered', async () => {
-    await engine.load({ source: 'synthetic:tiny', contextPositions: 256 });
-    const answers = await Promise.allSettled(
-      Array.from({ length: 400 }, (_, index) => ask(engine, [user(`${index}`)], { maxNewTokens: 3 })),
-    );
-    const refused = answers.filter((answer) => answer.status === 'rejected');
-    expect(refused.length).toBeGreaterThan(100);
-    expect(refused.length).toBeLessThan(300);
-    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'BUSY', retryable: true });
-  });
-});
-
-describe('nothing is read twice', () => {
-  /** Tokens that this answer had to read. */
-  const read = ({ stats }: { stats: { promptTokens: number; reusedTokens: number } }) =>
-    stats.promptTokens - stats.reusedTokens;
-
-  /** Random weights say random bytes; an answer that ends inside a character is read again, so here there are none. */
-  const noHalfCharacters = Array.from({ length: 128 }, (_, index) => [3 + 128 + index, -100] as const);
-
-  /** Positions after an answer: the last token of one that was cut by its length is known and not consumed. */
-  const consumedBy = ({ prompt, tokens, stats }: Awaited<ReturnType<typeof ask>>) =>
-    prompt.tokens.length + tokens.length - (stats.finishReason === 'length' ? 1 : 0);
-
-  it('each turn reads the last answer’s last token and what is new', async () => {
-    await engine.load({ source: tiny });
-    const messages: PromptMessage[] = [];
-    let consumed = 0;
-    for (const question of ['Where is New York?', 'And Paris €?', 'Why 😀?']) {
-      messages.push(user(question));
-      const answer = await ask(engine, messages, {}, { logitBias: noHalfCharacters });
-      expect(answer.stats.reusedTokens).toBe(consumed);
-      consumed = consumedBy(answer);
-      messages.push(assistant(answer.text));
-    }
-  });
-
-  it('another answer to the same question reads nothing', async () => {
-    await engine.load({ source: 'synthetic:tiny' });
-    const first = await ask(engine, [user('Hi')]);
-    expect(read(first)).toBe(first.prompt.tokens.length);
-    const again = await ask(engine, [user('Hi')]);
-    expect(read(again)).toBe(0);
-    expect(again.text).toBe(first.text);
-    expect((await ask(engine, [user('Hi')], { seed: 6 })).text).not.toBe(first.text);
-  });
-
-  it('switching between chats reads only what is new in each', async () => {
-    await engine.load({ source: tiny });
-    const one = [user('First chat')];
-    const two = [user('Second chat')];
-    const answerOne = await ask(engine, one, {}, { logitBias: noHalfCharacters });
-    const answerTwo = await ask(engine, two, {}, { logitBias: noHalfCharacters });
-    const nextOne = await ask(engine, [...one, assistant(answerOne.text), user('go on')]);
-    expect(nextOne.stats.reusedTokens).toBe(consumedBy(answerOne));
-    const nextTwo = await ask(engine, [...two, assistant(answerTwo.text), user('go on')]);
-    expect(nextTwo.stats.reusedTokens).toBe(consumedBy(answerTwo));
-  });
-
-  it('what was reused and what was read afresh give the same answer', async () => {
-    await engine.load({ source: tiny, format: 'f32' });
-    const first = await ask(engine, [user('Hi')], { temperature: 0 });
-    const messages = [user('Hi'), assistant(first.text), user('More, please')];
-    const reused = await ask(engine, messages, { temperature: 0 });
-    expect(reused.stats.reusedTokens).toBeGreaterThan(0);
-    const { prompt } = reused;
-    await engine.load({ source: tiny, format: 'f32' });
-    const afresh = await engine.generate({ prompt, sampling: sampling({ temperature: 0 }) });
-    expect(afresh.stats.reusedTokens).toBe(0);
-    expect(afresh.tokens.map(({ token }) => token)).toEqual(reused.tokens.map(({ token }) => token));
-  });
-
-  it('without room for checkpoints everything is slower and still right', async () => {
-    const small = createEngineService({ checkpointBytes: 0 });
-    await small.load({ source: 'synthetic:tiny' });
-    const first = await ask(small, [user('Hi')]);
-    const again = await ask(small, [user('Hi')]);
-    expect(again.stats.reusedTokens).toBe(0);
-    expect(again.text).toBe(first.text);
-    await small.dispose();
-    await small.dispose();
   });
 });

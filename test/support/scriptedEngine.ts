@@ -70,16 +70,17 @@ export function scriptedEngine(answer = 'New York is a city.', perTokenMs = 0): 
     const { constraint } = request;
     const limit = constraint ? request.sampling.maxNewTokens : wanted.length;
     let ended = false;
+    let taken: readonly number[] = [];
     for (let index = 0; index < limit; index += 1) {
       if (perTokenMs > 0) await new Promise((resolve) => setTimeout(resolve, perTokenMs));
       if (request.signal?.aborted === true) break;
       let token: number | null = wanted[index]?.codePointAt(0) ?? 0;
       if (constraint) {
-        const mask = await constraint.allowed();
-        token = mask === null ? null : constrainedToken(mask, index);
+        const { allowed } = await constraint.next(taken, 0);
+        token = allowed === null ? null : constrainedToken(allowed, index);
         ended = token === null;
         if (token === null) break;
-        constraint.accept(token);
+        taken = [token];
       }
       const character = String.fromCodePoint(token);
       const top = Array.from({ length: request.logprobs ?? 0 }, (_, rank) => ({
