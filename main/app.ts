@@ -2,7 +2,7 @@
 import path from 'node:path';
 
 import { ChatService } from './chat/chatService.ts';
-import type { AppInfo, EngineStatus, OpenRequest, Settings } from './contract/domain.ts';
+import type { AppInfo, EngineStatus, LoadRequest, OpenRequest, Settings } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
 import { writeCrashReport } from './crashReports.ts';
 import { describeApp } from './diagnostics.ts';
@@ -29,6 +29,7 @@ import { RunRecord } from './runRecord.ts';
 import type { LastRun } from './runRecord.ts';
 import { ApiKey } from './server/apiKey.ts';
 import { ApiService } from './server/apiService.ts';
+import type { ApiServiceOptions } from './server/apiService.ts';
 import { SettingsStore } from './settings.ts';
 import { noUpdates } from './updates.ts';
 import type { Updates, UpdatesOptions } from './updates.ts';
@@ -38,10 +39,12 @@ export interface AppOptions {
   readonly log: Log;
   readonly version: string;
   readonly shell: AppInfo['shell'];
-  /** For this run, instead of the key that is kept. */
-  readonly apiKey?: string | undefined;
+  /** For this run: a key instead of the one that is kept, and who else may call. */
+  readonly api?: ApiServiceOptions['access'] & { readonly key?: string | undefined };
   /** Loaded at once, instead of the model of the last time. */
   readonly startModel: string | null;
+  /** For this run, instead of what the settings say of the start model. */
+  readonly startOptions?: Partial<LoadRequest>;
   /** Null when the user picked none. Throws UNSUPPORTED where there is no such dialog. */
   readonly pickFolder: (title: string) => Promise<string | null>;
   /** Starts without loading the model of the last time. */
@@ -71,14 +74,12 @@ export interface App {
 
 /** What to load at start: the model named on the command line, else that of the last time, as the settings say. */
 function startRequest(
-  startModel: string | null,
-  settings: Settings,
+  { startModel, startOptions }: AppOptions,
+  { modelId, device, format, contextPositions }: Settings,
   mayLoad: boolean,
-): Parameters<EngineService['load']>[0] | null {
-  const source = startModel ?? (mayLoad ? settings.modelId : null);
-  if (source === null) return null;
-  const { device, format, contextPositions } = settings;
-  return { source, device, format, contextPositions };
+): LoadRequest | null {
+  const source = startModel ?? (mayLoad ? modelId : null);
+  return source === null ? null : { source, device, format, contextPositions, ...startOptions };
 }
 
 /** What a crash before this start means for it. */
@@ -163,7 +164,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const api = new ApiService({
     engine,
     version: options.version,
-    key: await ApiKey.open(home.apiKeyFile, options.apiKey),
+    key: await ApiKey.open(home.apiKeyFile, options.api?.key),
+    access: options.api ?? {},
     presets: () => settings.current.presets,
     log,
     onChange: (status) => events.publish('api.changed', status),
@@ -223,7 +225,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     void api.follow(settings.current.api);
   }
 
-  const request = startRequest(options.startModel, settings.current, start.loadsModel);
+  const request = startRequest(options, settings.current, start.loadsModel);
   const modelLoaded = request === null ? Promise.resolve() : engine.load(request).then(() => undefined);
   // The failure shows in the engine's status; whoever waits for it hears of it, too.
   modelLoaded.catch((error: unknown) => {

@@ -47,12 +47,13 @@ export async function startWebShell(options: WebShellOptions): Promise<WebShell>
   return {
     url: `http://127.0.0.1:${port}`,
     createLink: () => access.createLink(),
-    close: () =>
-      new Promise((resolve) => {
-        sockets.close();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      sockets.close();
+      await options.api?.endAnswers();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 

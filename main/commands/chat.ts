@@ -24,18 +24,15 @@ export function register(program: Command): void {
       return text;
     })
     .option('--system <text>', 'what the model is told first');
-  addSamplingOptions(addModelOptions(command)).action((question: string, options: ChatOptions) =>
-    withEngine(options, (engine, signal) => {
+  addSamplingOptions(addModelOptions(command)).action((question: string, options: ChatOptions) => {
+    const sampling = samplingOf(options);
+    return withEngine(options, (engine, signal) => {
       const messages: readonly PromptMessage[] = [
         ...(options.system ? [{ role: 'system', content: options.system } as const] : []),
         { role: 'user', content: question },
       ];
-      const prompt = engine.prompt(messages, 'model-card');
-      return answer(
-        engine,
-        { prompt, sampling: samplingOf(options), signal },
-        { json: options.json, out: process.stdout },
-      );
-    }),
-  );
+      const prompt = engine.prompt(messages, sampling.promptFormat);
+      return answer(engine, { prompt, sampling, signal }, { json: options.json, out: process.stdout });
+    });
+  });
 }

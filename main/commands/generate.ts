@@ -47,13 +47,14 @@ async function generate(options: GenerateOptions): Promise<void> {
     throw new AppError('BAD_ARGUMENT', 'Give the prompt once: with --prompt, --prompt-file, --ids or --batch.');
   }
   const { batch, out } = options;
+  const sampling = samplingOf(options);
   if ((batch === undefined) !== (out === undefined)) {
     throw new AppError('BAD_ARGUMENT', '--batch needs --out, the file for the answers, and --out needs --batch.');
   }
   if (batch !== undefined && out !== undefined) {
     const { ignoreEnd, json } = options;
     return withEngine({ ...options, standInTokenizer: true }, (engine, signal) =>
-      generateBatch(engine, { batch, out, sampling: samplingOf(options), ignoreEnd, json }, signal),
+      generateBatch(engine, { batch, out, sampling, ignoreEnd, json }, signal),
     );
   }
   const ids = options.ids === undefined ? null : await readTokenIds(options.ids);
@@ -64,7 +65,7 @@ async function generate(options: GenerateOptions): Promise<void> {
       engine,
       {
         prompt: promptOf(engine, ids, text ?? ''),
-        sampling: samplingOf(options),
+        sampling,
         ignoreEnd: options.ignoreEnd,
         signal,
       },

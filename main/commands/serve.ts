@@ -1,33 +1,42 @@
 /** `nemoflash serve`: the OpenAI-compatible API, and with --ui the app itself in a browser, both on this machine only. */
 import { spawn } from 'node:child_process';
+import { isIP } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 
 import { createApp } from '../app.ts';
 import type { App } from '../app.ts';
+import { promptFormats } from '../contract/domain.ts';
+import type { PromptFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import { makeHomeSync, resolveHome } from '../home.ts';
 import { openLog } from '../log.ts';
 import { ApiServer } from '../server/apiServer.ts';
 import { version } from '../version.ts';
 import { startWebShell } from '../web.ts';
+import { addModelOptions } from './withEngine.ts';
+import type { ModelOptions } from './withEngine.ts';
 
 /** Where `npm run build` puts the page; the bundle lies as deep as this file. */
 const builtPage = path.resolve(import.meta.dirname, '..', '..', 'out', 'renderer');
 
-interface ServeOptions {
+interface ServeOptions extends ModelOptions {
   readonly ui: boolean;
-  readonly model?: string;
   readonly port: number;
-  readonly json: boolean;
+  readonly host: string;
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  readonly promptFormat?: PromptFormat;
   readonly open: boolean;
-  readonly home?: string;
   readonly apiKey?: string;
 }
+
+const loopback = '127.0.0.1';
 
 interface Serving {
   readonly url: string;
@@ -42,34 +51,94 @@ function parsePort(text: string): number {
   return port;
 }
 
+/** As a browser sends it: scheme, host and port, nothing behind. */
+function parseOrigin(text: string, before: readonly string[] = []): readonly string[] {
+  const url = URL.parse(text);
+  if (url === null || url.origin !== text) {
+    throw new InvalidArgumentError('An origin is http://HOST[:PORT] or https://HOST[:PORT], without a path.');
+  }
+  return [...before, text];
+}
+
+function parseHost(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[a-z0-9.-]+$/i.test(text)) throw new InvalidArgumentError('A host name, without a port.');
+  return [...before, text.toLowerCase()];
+}
+
+function parseAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('An IP address of this machine; 0.0.0.0 or :: for all of them.');
+  return text;
+}
+
 export function register(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('Serve the OpenAI-compatible API on this machine; with --ui also the app, in your browser.')
     .option('--ui', 'open the app to a browser, by a link that works once', false)
-    .option('--open', "with --ui: also open the link in the system's browser", false)
-    .option('--model <source>', 'id of an installed model, a folder, or synthetic:NAME; loaded at once')
+    .option('--open', "with --ui: also open the link in the system's browser", false);
+  addModelOptions(command)
     .option('--port <number>', 'port on 127.0.0.1; 0 takes any free one', parsePort, 8080)
+    .option('--host <address>', 'serve other machines, too, on this address; they need the key', parseAddress, loopback)
+    .option('--allow-host <name>', 'with --host: a name that this machine is called by; may be repeated', parseHost)
+    .option('--allow-origin <origin>', 'web pages that may call, as https://example.org; may be repeated', parseOrigin)
+    .addOption(
+      new Option('--prompt-format <format>', 'of requests that name none; raw: as trtllm-serve').choices(promptFormats),
+    )
     .option(
       '--api-key <key>',
       'what API clients must send (default: NEMOFLASH_API_KEY, else the one that Nemoflash keeps)',
     )
-    .option('--home <folder>', 'where Nemoflash keeps everything (default: NEMOFLASH_HOME, else the usual place)')
-    .option('--json', 'first line on stdout: one JSON object with url, api_key and pid', false)
     .action((options: ServeOptions) => serve(options));
 }
 
+/** Names and addresses that this machine goes by where it listens; loopback is always among them. */
+function hostsOf({ host, allowHost = [] }: ServeOptions): readonly string[] {
+  if (host === loopback) return allowHost;
+  const isAny = host === '0.0.0.0' || host === '::';
+  const addresses = isAny
+    ? Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
+    : [host];
+  const bracketed = addresses.map((address) => (address.includes(':') ? `[${address.split('%')[0]}]` : address));
+  return [...bracketed, hostname().toLowerCase(), ...allowHost];
+}
+
+/** Short keys can be guessed, and other machines have time. */
+const minExposedKey = 16;
+
+function givenKey({ apiKey, host, ui }: ServeOptions): string | undefined {
+  const key = apiKey ?? (process.env['NEMOFLASH_API_KEY'] || undefined);
+  if (host === loopback) return key;
+  if (ui) throw new AppError('BAD_ARGUMENT', 'The app is for this machine alone: leave out --ui or --host.');
+  if (key !== undefined && key.length < minExposedKey) {
+    throw new AppError('BAD_ARGUMENT', `With --host the key must have at least ${minExposedKey} characters.`);
+  }
+  return key;
+}
+
 async function serve(options: ServeOptions): Promise<void> {
+  const key = givenKey(options);
   const home = makeHomeSync(resolveHome(options.home));
   const log = openLog(home.logFile);
   const stop = stopRequested();
+  const { device, format, context, threads, promptFormat } = options;
   const app = await createApp({
     home,
     log,
     version,
     shell: 'web',
     startModel: options.model ?? null,
-    apiKey: options.apiKey ?? (process.env['NEMOFLASH_API_KEY'] || undefined),
+    startOptions: {
+      ...(device !== 'auto' && { device }),
+      ...(format !== 'auto' && { format }),
+      ...(context !== undefined && { contextPositions: context }),
+      ...(threads !== undefined && { threads }),
+    },
+    api: {
+      key,
+      allowedHosts: hostsOf(options),
+      allowedOrigins: options.allowOrigin ?? [],
+      ...(promptFormat !== undefined && { defaultFormat: () => promptFormat }),
+    },
     pickFolder: () => {
       throw new AppError('UNSUPPORTED', 'A browser cannot show folders of this machine. Type the path instead.');
     },
@@ -79,7 +148,7 @@ async function serve(options: ServeOptions): Promise<void> {
     app.api.servedAt(serving.url);
     app.startup.mark('shell');
     try {
-      announce(options, serving, app.api.key().key);
+      announce(options, serving, app);
       // With a page the failure to load is shown there, and another model can be chosen; without one it is the end.
       await (options.ui ? stop : Promise.race([stop, app.modelLoaded.then(() => stop)]));
     } finally {
@@ -91,7 +160,7 @@ async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-async function startServing({ ui, port }: ServeOptions, app: App): Promise<Serving> {
+async function startServing({ ui, port, host }: ServeOptions, app: App): Promise<Serving> {
   const { api } = app.api;
   if (ui) {
     const shell = await startWebShell({
@@ -104,10 +173,11 @@ async function startServing({ ui, port }: ServeOptions, app: App): Promise<Servi
     return { url: shell.url, createLink: () => shell.createLink(), close: () => shell.close() };
   }
   const server = new ApiServer(api);
-  return { url: await server.start({ host: '127.0.0.1', port }), createLink: null, close: () => server.close() };
+  return { url: await server.start({ host, port }), createLink: null, close: () => server.close() };
 }
 
-function announce({ json, open }: ServeOptions, { url, createLink }: Serving, apiKey: string): void {
+function announce({ json, open, ui }: ServeOptions, { url, createLink }: Serving, app: App): void {
+  const apiKey = app.api.key().key;
   const print = (line: string) => process.stdout.write(`${line}\n`);
   const link = createLink?.() ?? null;
   if (open && link !== null) openInBrowser(link);
@@ -118,6 +188,27 @@ function announce({ json, open }: ServeOptions, { url, createLink }: Serving, ap
     if (process.stdin.isTTY) createInterface({ input: process.stdin }).on('line', () => print(createLink()));
   }
   print(`API: ${url}/v1  key: ${apiKey}`);
+  if (!ui) announceModel(app);
+}
+
+/** Without a page this is all that is seen of the model. */
+function announceModel({ engine, modelLoaded }: App): void {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const { status } = engine;
+  if (status.state === 'empty') {
+    return print(
+      'No model is loaded yet: name one with --model (nemoflash models list), or choose one in the app. ' +
+        'Until then requests get 503.',
+    );
+  }
+  if (status.state === 'loading') print(`Loading ${status.request.source} ...`);
+  const ready = (): void => {
+    if (engine.status.state !== 'ready') return;
+    const { name, deviceName, format, contextPositions } = engine.status.model;
+    print(`Ready: ${name} (${format}) on ${deviceName}, ${contextPositions} positions. Ctrl+C ends.`);
+  };
+  // The failure ends the command with its own sentence.
+  modelLoaded.then(ready, () => undefined);
 }
 
 /** Where it cannot be done the printed link remains. */

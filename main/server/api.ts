@@ -1,6 +1,7 @@
 /** The OpenAI-compatible API as a handler of HTTP requests: a second caller of the engine service. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { LoadedModel, PromptFormat, SamplingPreset } from '../contract/domain.ts';
 import type { EngineService } from '../engine/engineApi.ts';
@@ -28,6 +29,8 @@ export interface ApiOptions extends GuardOptions {
   readonly log?: (message: string, error: unknown) => void;
 }
 
+/** A client that does not take what it is sent is not waited for longer. */
+const longestEndMs = 2000;
 export const maxBodyBytes = 16 * 1024 * 1024;
 
 type Handler = (context: ApiContext, exchange: Exchange, request: IncomingMessage) => Promise<void>;
@@ -117,6 +120,8 @@ export class Api {
   readonly #context: ApiContext;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #routes = makeRoutes(this.#created, new ResponseStore());
+  readonly #underWay = new Set<Promise<void>>();
+  #ending = new AbortController();
   #grammars: { readonly model: LoadedModel; readonly factory: GrammarFactory } | null = null;
 
   constructor(options: ApiOptions) {
@@ -166,12 +171,28 @@ export class Api {
 
   /** Answers one request. Never throws. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answered = this.#answer(request, response);
+    this.#underWay.add(answered);
+    await answered;
+    this.#underWay.delete(answered);
+  }
+
+  /** Before a server ends: stops the answers under way, and tells each client why. */
+  async endAnswers(): Promise<void> {
+    const ending = this.#ending;
+    this.#ending = new AbortController();
+    ending.abort();
+    await Promise.race([Promise.all(this.#underWay), sleep(longestEndMs, undefined, { ref: false })]);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const leaving = new AbortController();
     response.once('close', () => leaving.abort());
     const path = Api.path(request.url);
     const exchange: Exchange = {
       response,
       signal: leaving.signal,
+      ending: this.#ending.signal,
       live: null,
       headers: {
         ...corsHeaders(request, this.#options),

@@ -95,15 +95,12 @@ export class ApiServer {
     return this.url;
   }
 
+  /** Takes no more requests, ends the answers under way with an error that says so, and closes what is open. */
   async close(): Promise<void> {
-    await Promise.all(
-      this.#servers.splice(0).map(
-        async (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-            server.closeAllConnections();
-          }),
-      ),
-    );
+    const servers = this.#servers.splice(0);
+    const closed = servers.map(async (server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    await this.#api.endAnswers();
+    for (const server of servers) server.closeAllConnections();
+    await Promise.all(closed);
   }
 }

@@ -4,6 +4,7 @@ import { AppError } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
 import type { EngineService } from '../engine/engineApi.ts';
 import { Api } from './api.ts';
+import type { ApiOptions } from './api.ts';
 import type { ApiKey } from './apiKey.ts';
 import { ApiServer } from './apiServer.ts';
 import { LiveRequests } from './liveRequests.ts';
@@ -12,6 +13,8 @@ export interface ApiServiceOptions {
   readonly engine: EngineService;
   readonly version: string;
   readonly key: ApiKey;
+  /** Beyond this machine's own programs, and how to read them; by default nobody, as the model card says. */
+  readonly access?: Partial<Pick<ApiOptions, 'allowedOrigins' | 'allowedHosts' | 'defaultFormat'>>;
   /** The user's own, which a request may name. */
   readonly presets: () => readonly SamplingPreset[];
   readonly log: { error(event: string, error: unknown): void };
@@ -35,9 +38,9 @@ export class ApiService {
   constructor(options: ApiServiceOptions) {
     this.#options = options;
     this.#live = new LiveRequests(() => this.#publish());
-    const { engine, version, key, presets, log } = options;
+    const { engine, version, key, presets, log, access } = options;
     this.api = new Api({
-      ...{ engine, version, presets, allowedOrigins: [], allowedHosts: [], live: this.#live },
+      ...{ engine, version, presets, allowedOrigins: [], allowedHosts: [], live: this.#live, ...access },
       get apiKey() {
         return key.current;
       },

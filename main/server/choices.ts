@@ -22,7 +22,13 @@ export function loadedModel(context: ApiContext): LoadedModel {
 }
 
 /** Why an answer ended that nobody stopped: the model went away under it. */
-function interrupted(context: ApiContext): Error {
+function interrupted(context: ApiContext, { ending }: Exchange): Error {
+  if (ending.aborted) {
+    return new ApiError(503, 'server_error', 'The server is being stopped.', {
+      code: 'server_stopping',
+      retryAfter: 2,
+    });
+  }
   try {
     loadedModel(context);
   } catch (error) {
@@ -59,7 +65,7 @@ export async function generateChoices(
         prompt,
         sampling: { ...sampling, seed: sampling.seed === null ? null : (sampling.seed + choice) % 2 ** 32 },
         logprobs: options.logprobs ?? 0,
-        signal: exchange.signal,
+        signal: AbortSignal.any([exchange.signal, exchange.ending]),
         ...(constraint === null ? {} : { constraint }),
         onPrefill: () => live?.update({ phase: 'reading' }),
         onFrame: (frame) => {
@@ -74,7 +80,7 @@ export async function generateChoices(
   const first = generation.choices > 1 ? await readOnly(context, exchange, prompt, generation) : null;
   const results = await Promise.all(Array.from({ length: generation.choices }, (_, choice) => one(choice)));
   if (results.some(({ stats }) => stats.finishReason === 'cancelled') && !exchange.signal.aborted)
-    throw interrupted(context);
+    throw interrupted(context, exchange);
   for (const result of results) context.metrics.answer(result);
   if (first === null) return results;
   // What the choices found read was read for this very request.
@@ -84,11 +90,15 @@ export async function generateChoices(
 /** Reads a prompt and writes nothing, so that several choices start from one checkpoint. */
 async function readOnly(
   { engine }: ApiContext,
-  { signal }: Exchange,
+  { signal, ending }: Exchange,
   prompt: Prompt,
   { sampling }: Generation,
 ): Promise<GenerateResult> {
-  return engine.generate({ prompt, sampling: { ...sampling, maxNewTokens: 0 }, signal });
+  return engine.generate({
+    prompt,
+    sampling: { ...sampling, maxNewTokens: 0 },
+    signal: AbortSignal.any([signal, ending]),
+  });
 }
 
 export function finishReasonOf(reason: FinishReason): 'stop' | 'length' {

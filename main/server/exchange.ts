@@ -26,6 +26,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** Aborted when the server is about to end: the client is told. */
+  readonly ending: AbortSignal;
   readonly headers: Readonly<Record<string, string>>;
   /** Told how far it is, for the app's page. */
   readonly live: LiveRequest | null;

@@ -1,6 +1,7 @@
 /** GET /metrics: what a Prometheus server scrapes. Latencies come from the engine's stamps. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+import type { LoadedModel } from '../contract/domain.ts';
 import type { EngineService, GenerateResult } from '../engine/engineApi.ts';
 
 const ttftBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -12,6 +13,7 @@ export class ServerMetrics {
   readonly #tokens: Counter<'kind'>;
   readonly #ttft: Histogram;
   readonly #itl: Histogram;
+  readonly #queue: Histogram;
 
   constructor(engine: EngineService) {
     const registers = [this.#registry];
@@ -39,6 +41,12 @@ export class ServerMetrics {
       buckets: itlBuckets,
       registers,
     });
+    this.#queue = new Histogram({
+      name: 'nemoflash_queue_seconds',
+      help: 'Submitted to begun: waiting for a place in the engine',
+      buckets: ttftBuckets,
+      registers,
+    });
     const gauge = (name: string, help: string, read: () => number): void => {
       new Gauge({
         name,
@@ -50,10 +58,26 @@ export class ServerMetrics {
       });
     };
     const ready = (key: 'running' | 'queued') => () => (engine.status.state === 'ready' ? engine.status[key] : 0);
+    const ofModel = (read: (model: LoadedModel) => number) => () =>
+      engine.status.state === 'ready' ? read(engine.status.model) : 0;
+    gauge(
+      'nemoflash_model_ready',
+      '1 while a model is loaded',
+      ofModel(() => 1),
+    );
     gauge('nemoflash_running_requests', 'Requests being generated', ready('running'));
     gauge('nemoflash_queued_requests', 'Requests waiting for the engine', ready('queued'));
-    gauge('nemoflash_weight_bytes', 'Resident weights of the loaded model', () =>
-      engine.status.state === 'ready' ? engine.status.model.weightBytes : 0,
+    gauge(
+      'nemoflash_weight_bytes',
+      'Resident weights of the loaded model',
+      ofModel(({ weightBytes }) => weightBytes),
+    );
+    gauge(
+      'nemoflash_sequence_bytes',
+      'What one request at a time takes: recurrent state and a full attention cache',
+      ofModel(
+        ({ stateBytes, kvBytesPerPosition, contextPositions }) => stateBytes + kvBytesPerPosition * contextPositions,
+      ),
     );
     gauge('nemoflash_resident_memory_bytes', 'Resident memory of this process', () => process.memoryUsage.rss());
   }
@@ -66,6 +90,7 @@ export class ServerMetrics {
     this.#tokens.inc({ kind: 'prompt' }, stats.promptTokens);
     this.#tokens.inc({ kind: 'reused' }, stats.reusedTokens);
     this.#tokens.inc({ kind: 'output' }, stats.outputTokens);
+    this.#queue.observe(stats.queueNs / 1e9);
     if (tokens.length > 0) this.#ttft.observe(stats.ttftNs / 1e9);
     for (let i = 1; i < tokens.length; i += 1) {
       this.#itl.observe(((tokens[i]?.stampNs ?? 0) - (tokens[i - 1]?.stampNs ?? 0)) / 1e9);

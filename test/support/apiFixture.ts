@@ -17,6 +17,7 @@ export interface ApiFixture {
   client: OpenAI;
   /** Instead of what is served now. */
   serve(engine: ScriptedEngine, options?: Partial<ApiOptions>): Promise<void>;
+  stop(): Promise<void>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -37,6 +38,7 @@ export function apiFixture(): ApiFixture {
       fixture.url = await server.start({ host: '127.0.0.1', port: 0 });
       fixture.client = new OpenAI({ apiKey: key, baseURL: `${fixture.url}/v1`, maxRetries: 0 });
     },
+    stop: async () => server?.close(),
     post: async (path, body, headers = {}) =>
       fetch(`${fixture.url}${path}`, {
         method: 'POST',

@@ -72,11 +72,12 @@ export function collectProblems(page: Page): readonly string[] {
   return problems;
 }
 
-export async function openBrowser(): Promise<TestBrowser> {
+/** Flags that are given again replace those above. */
+export async function openBrowser(flags: readonly string[] = []): Promise<TestBrowser> {
   if (chromiumPath === null) throw new Error('No Chromium was found; apt-get install chromium, or set CHROMIUM_PATH.');
   const browser = await chromium.launch({
     executablePath: chromiumPath,
-    args: [...chromiumFlags],
+    args: [...chromiumFlags, ...flags],
     chromiumSandbox: false,
   });
   return {
