@@ -66,14 +66,14 @@ std::vector<GenerationJob*> Batcher::choose() {
   const int n_writers = static_cast<int>(chosen.size());
   const GenerationJob& first = *readers.front()->job;
   // A piece is never cut smaller for company: that would round differently. What does not fit takes turns.
-  if (n_writers + first.next_piece() > first.max_batch_rows()) {
+  if (n_writers + first.next_piece(false) > first.max_batch_rows()) {
     writers_went_ = !writers_went_ && n_writers > 0;
     if (writers_went_) return chosen;
     chosen.clear();
   }
   int n_read = 0;
   for (Running* reader : readers) {
-    const int n = reader->job->next_piece();
+    const int n = reader->job->next_piece(false);
     if (n_read > 0 && n_read + n > std::min(reader->job->piece_limit(), first.max_batch_rows() - n_writers)) continue;
     n_read += n;
     reader->read_at = n_steps_;
@@ -85,7 +85,7 @@ std::vector<GenerationJob*> Batcher::choose() {
 void Batcher::step_together() {
   const std::vector<GenerationJob*> jobs = choose();
   std::vector<SequenceWork> work;
-  for (GenerationJob* job : jobs) work.push_back(job->next_work());
+  for (GenerationJob* job : jobs) work.push_back(job->next_work(false));
   try {
     run_together(work);
   } catch (...) {

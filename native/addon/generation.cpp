@@ -90,19 +90,19 @@ void GenerationJob::look_at_stop() {
   if (stop_flag()) finish(Finish::cancelled);
 }
 
-int GenerationJob::next_piece() const {
+int GenerationJob::next_piece(bool alone) const {
   const std::size_t end =
       n_saved_ < request_.save_after.size() ? static_cast<std::size_t>(request_.save_after[n_saved_]) : 0;
   const std::size_t n = (end > n_read_ ? end : request_.tokens.size()) - n_read_;
-  return static_cast<int>(std::min(n, static_cast<std::size_t>(piece_limit())));
+  return slot_->session->next_piece(static_cast<int>(n), alone);
 }
 
-SequenceWork GenerationJob::next_work() {
+SequenceWork GenerationJob::next_work(bool alone) {
   SequenceWork work;
   work.session = &*slot_->session;
   n_at_once_ = 1;
   if (reads()) {
-    const auto n = static_cast<std::size_t>(next_piece());
+    const auto n = static_cast<std::size_t>(next_piece(alone));
     const std::size_t end = n_read_ + n;
     work.tokens = std::span(request_.tokens).subspan(n_read_, n);
     // A checkpoint is good for an answer only with the logits behind it.
@@ -133,7 +133,7 @@ void GenerationJob::advance_alone() {
   try {
     Session& session = *slot_->session;
     if (reads()) {
-      const SequenceWork work = next_work();
+      const SequenceWork work = next_work(true);
       session.read(work.tokens, work.wants_logits, stop_flag());
       took_piece(static_cast<int>(work.tokens.size()), steady_ns());
       return;

@@ -49,10 +49,10 @@ class GenerationJob : public Job, public std::enable_shared_from_this<Generation
   void advance_alone();
   bool reads() const { return n_read_ < request_.tokens.size(); }
   /// How many tokens of the prompt it reads next; the cuts depend on the request alone.
-  int next_piece() const;
+  int next_piece(bool alone) const;
   int piece_limit() const { return slot_->session->piece_limit(); }
   int max_batch_rows() const { return slot_->session->max_batch_rows(); }
-  SequenceWork next_work();
+  SequenceWork next_work(bool alone);
   void take(const SequenceWork& work);
   void fail(std::exception_ptr error);
 

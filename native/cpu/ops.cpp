@@ -125,7 +125,7 @@ void CpuOps::norm_project(const Layer& layer, const Batch&) {
   each_tile(matrices, [&](int m, int first, int n, const TokenBlock& block, int thread) {
     multiply(*matrices[static_cast<std::size_t>(m)], first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
-      const float* from = tile(thread, 0) + t * tile_rows;
+      const float* from = tile(thread, 0) + t * tile_ld;
       std::copy(from, from + n,
                 row_of(projected_, block.first_row + t, projected_dim_) + column[static_cast<std::size_t>(m)] + first);
     }
@@ -149,10 +149,10 @@ void CpuOps::ffn_up(const Layer& layer, const Batch&) {
     multiply(w.up, first, n, block, thread);
     if (w.gate.n_out > 0) multiply(w.gate, first, n, block, thread, 1);
     for (int t = 0; t < block.n_rows; ++t) {
-      const float* up = tile(thread, 0) + t * tile_rows;
+      const float* up = tile(thread, 0) + t * tile_ld;
       float* out = mixed(block.first_row + t, first);
       if (w.gate.n_out > 0) {
-        kernels_.silu_mul(tile(thread, 1) + t * tile_rows, up, n, out);
+        kernels_.silu_mul(tile(thread, 1) + t * tile_ld, up, n, out);
       } else {
         kernels_.relu_squared(up, n, out);
       }
@@ -187,7 +187,7 @@ void CpuOps::head(const ModelPlan& plan, const Batch& batch) {
     multiply(weights_.head, first, n, block, thread);
     const float* scale = plan.head_scale.empty() ? nullptr : plan.head_scale.data() + first;
     for (int t = 0; t < block.n_rows; ++t) {
-      kernels_.scale(tile(thread, 0) + t * tile_rows, scale, 1, n,
+      kernels_.scale(tile(thread, 0) + t * tile_ld, scale, 1, n,
                      row_of(logits_, block.first_row + t, c_.n_vocab) + first);
     }
   });

@@ -95,6 +95,7 @@ class CpuOps {
   bool multiplies_tiles(const TokenBlock& block) const { return block.narrow && kernels_.tiled_bf16 != nullptr; }
   TiledRows tiled_rows(const TokenBlock&, int thread);
   void multiply(const CpuMatrix&, int first_row, int n_rows, const TokenBlock&, int thread, int index = 0);
+  int rows_of_tile(std::span<const CpuMatrix* const> matrices, int& n_tiles) const;
   template <class Done>
   void each_tile(std::span<const CpuMatrix* const> matrices, const Done& done);
   void add_product(const CpuMatrix&);
@@ -137,9 +138,10 @@ class CpuOps {
   float* scratch(int thread) { return scratch_.data() + thread * scratch_floats_; }
   float* tile(int thread, int index) { return tiles_.data() + (thread * 3 + index) * tile_floats; }
 
-  static constexpr int tile_rows = 128, max_block_tokens = 256;
-  static constexpr std::int64_t tile_floats = std::int64_t{tile_rows} * max_block_tokens;
-  static constexpr std::int64_t tile_scratch_elements = std::int64_t{tile_rows} * tiled_chunk_columns;
+  // The rows of a tile do not start a power of two apart: those of one column would share few lines of a cache.
+  static constexpr int tall_rows = 256, tile_ld = tall_rows + 16, max_block_tokens = 256;
+  static constexpr std::int64_t tile_floats = std::int64_t{tile_ld} * max_block_tokens;
+  static constexpr std::int64_t tile_scratch_elements = std::int64_t{tall_rows} * tiled_chunk_columns;
 
   const ModelPlan& plan_;
   const Config& c_;
@@ -189,10 +191,8 @@ class CpuOps {
 /// done(matrix, first row, n rows, block, thread) for every tile of rows and every block of tokens.
 template <class Done>
 void CpuOps::each_tile(std::span<const CpuMatrix* const> matrices, const Done& done) {
-  // Tall tiles save reading the tokens again; low ones share the work more evenly.
-  const int rows = multiplies_tiles(blocks_->back()) ? tile_rows : tile_rows / 2;
   int n_tiles = 0;
-  for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + rows - 1) / rows;
+  const int rows = rows_of_tile(matrices, n_tiles);
   pool_.run(n_tiles, [&](int task, int thread) {
     if (stopped()) return;  // end_stage() throws
     int m = 0;

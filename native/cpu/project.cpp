@@ -30,13 +30,15 @@ TiledRows CpuOps::tiled_rows(const TokenBlock& block, int thread) {
           tile_scratch_.data() + thread * tile_scratch_elements, block.n_rows, n_blocks};
 }
 
-/// Rows of x [n, ld], normalised when `norm` is given, as float32 and as what `matrices` want besides.
+/// Rows of x [n, ld], normalised when `norm` is given, in the forms that `matrices` are multiplied with.
 void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
                      std::span<const CpuMatrix* const> matrices) {
   if (blocks_ == nullptr) blocks_ = &row_blocks_;
   const bool quantised = std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->quantised(); });
   const bool bf16 =
       std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->format == MatrixFormat::bf16; });
+  const bool f32 =
+      std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->format == MatrixFormat::f32; });
   const bool narrow = (bf16 && kernels_.dot_bf16_bf16) || ((bf16 || quantised) && kernels_.tiled_bf16);
   const int n_blocks = (k + block_columns - 1) / block_columns;
   k_ = k;
@@ -56,21 +58,22 @@ void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, 
   const auto prepare_row = [&](const TokenBlock& block, int token) {
     const int row = block.first_row + token;
     const float* from = x + row * ld;
-    float* to = normed_.data() + static_cast<std::int64_t>(row) * k;
+    float* normed = normed_.data() + static_cast<std::int64_t>(row) * k;
     if (norm) {
       const float mean = kernels_.sum_squares(from, k) / static_cast<float>(k);
-      kernels_.scale(from, norm, 1 / std::sqrt(mean + eps), k, to);
-    } else {
-      std::copy(from, from + k, to);
+      kernels_.scale(from, norm, 1 / std::sqrt(mean + eps), k, normed);
+      from = normed;
+    } else if (f32 || (bf16 && !(narrow && block.narrow))) {  // multiplied as float32
+      std::copy(from, from + k, normed);
     }
     if (multiplies_tiles(block)) {
-      if (bf16 || quantised) kernels_.to_tiles(to, k, tiled_rows(block, 0), token);
+      if (bf16 || quantised) kernels_.to_tiles(from, k, tiled_rows(block, 0), token);
       return;
     }
     if (narrow && block.narrow) {
-      kernels_.to_bf16(to, k, narrow_.data() + static_cast<std::int64_t>(row) * padded_k_);
+      kernels_.to_bf16(from, k, narrow_.data() + static_cast<std::int64_t>(row) * padded_k_);
     }
-    if (quantised) kernels_.quantise(to, k, quant_rows(block), token);
+    if (quantised) kernels_.quantise(from, k, quant_rows(block), token);
   };
   for (const TokenBlock& block : *blocks_) {
     if (block.n_rows <= step_tokens) {
@@ -81,7 +84,20 @@ void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, 
   }
 }
 
-/// tile(thread, index)[t * tile_rows + r] = matrix row first_row + r times token t of the block.
+/// Tall tiles save reading the tokens again, where these do not fit the second cache; low ones share the work more
+/// evenly. Counts the tiles of all matrices.
+int CpuOps::rows_of_tile(std::span<const CpuMatrix* const> matrices, int& n_tiles) const {
+  constexpr int tasks_per_thread = 4;
+  const bool tiled = multiplies_tiles(blocks_->back());
+  const bool many_columns = std::int64_t{padded_k_} * blocks_->back().n_rows > (1 << 19);
+  for (int rows = tiled && many_columns ? tall_rows : tiled ? tall_rows / 2 : tall_rows / 4;; rows /= 2) {
+    n_tiles = 0;
+    for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + rows - 1) / rows;
+    if (rows < tall_rows || n_tiles >= tasks_per_thread * pool_.n_threads()) return rows;
+  }
+}
+
+/// tile(thread, index)[t * tile_ld + r] = matrix row first_row + r times token t of the block.
 void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const TokenBlock& block, int thread,
                       int index) {
   const std::int64_t start = static_cast<std::int64_t>(first_row) * matrix.n_in;
@@ -92,19 +108,19 @@ void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const 
     case MatrixFormat::f32:
       kernels_.dot_f32(reinterpret_cast<const float*>(matrix.data) + start, matrix.n_in, n_rows,
                        normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_, block.n_rows, k_, out,
-                       tile_rows);
+                       tile_ld);
       return;
     case MatrixFormat::bf16: {
       const Bf16* w = reinterpret_cast<const Bf16*>(matrix.data) + start;
       if (tiled) {
-        kernels_.tiled_bf16(w, matrix.n_in, n_rows, tiled_rows(block, thread), k_, out, tile_rows);
+        kernels_.tiled_bf16(w, matrix.n_in, n_rows, tiled_rows(block, thread), k_, out, tile_ld);
       } else if (block.narrow && kernels_.dot_bf16_bf16) {
         kernels_.dot_bf16_bf16(w, matrix.n_in, n_rows,
                                narrow_.data() + static_cast<std::int64_t>(block.first_row) * padded_k_, padded_k_,
-                               block.n_rows, k_, out, tile_rows);
+                               block.n_rows, k_, out, tile_ld);
       } else {
         kernels_.dot_bf16(w, matrix.n_in, n_rows, normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_,
-                          block.n_rows, k_, out, tile_rows);
+                          block.n_rows, k_, out, tile_ld);
       }
       return;
     }
@@ -113,10 +129,10 @@ void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const 
       const bool is_int8 = matrix.format == MatrixFormat::int8;
       if (tiled) {
         const auto multiply_tiled = is_int8 ? kernels_.tiled_int8 : kernels_.tiled_int4;
-        multiply_tiled(panels, matrix.panel_bytes, n_panels(n_rows), tiled_rows(block, thread), out, tile_rows);
+        multiply_tiled(panels, matrix.panel_bytes, n_panels(n_rows), tiled_rows(block, thread), out, tile_ld);
       } else {
         const auto dot = is_int8 ? kernels_.dot_int8 : kernels_.dot_int4;
-        dot(panels, matrix.panel_bytes, n_panels(n_rows), quant_rows(block), tile(thread, 2), out, tile_rows);
+        dot(panels, matrix.panel_bytes, n_panels(n_rows), quant_rows(block), tile(thread, 2), out, tile_ld);
       }
       return;
     }
@@ -129,7 +145,7 @@ void CpuOps::add_product(const CpuMatrix& matrix) {
   each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
     multiply(matrix, first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
-      kernels_.add(tile(thread, 0) + t * tile_rows, n, row_of(x_, block.first_row + t, c_.hidden) + first);
+      kernels_.add(tile(thread, 0) + t * tile_ld, n, row_of(x_, block.first_row + t, c_.hidden) + first);
     }
   });
 }

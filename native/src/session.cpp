@@ -88,10 +88,9 @@ void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
   check_prompt(tokens);
   pending = -1;
   const int n = static_cast<int>(tokens.size());
-  int chunk = backend.prompt_piece();
-  if (observer) chunk = std::clamp(max_observed_floats / model.info.n_vocab, 1, chunk);
   for (int done = 0; done < n;) {
-    const int n_now = std::min(chunk, n - done);
+    int n_now = next_piece(n - done, true);
+    if (observer) n_now = std::min(n_now, std::max(1, max_observed_floats / model.info.n_vocab));
     const LogitsWanted wanted = observer            ? LogitsWanted::all
                                 : done + n_now == n ? LogitsWanted::last
                                                     : LogitsWanted::none;
@@ -102,9 +101,17 @@ void Session::Impl::prefill(std::span<const Token> tokens, const StopFlag& stop,
   }
 }
 
+int Session::Impl::next_piece(int n_left, bool alone) const {
+  const int piece = backend.prompt_piece();
+  if (!alone || n_left < piece) return std::min(n_left, piece);
+  return std::min(n_left, backend.max_rows()) / piece * piece;
+}
+
 void Session::Impl::read(std::span<const Token> tokens, bool wants_logits, const StopFlag& stop) {
   check_prompt(tokens);
-  if (static_cast<int>(tokens.size()) > backend.prompt_piece()) bad_argument("a piece of a prompt is too long");
+  if (tokens.size() > static_cast<std::size_t>(next_piece(static_cast<int>(tokens.size()), true))) {
+    bad_argument("a piece of a prompt is too long");
+  }
   run_chunk(tokens, wants_logits ? LogitsWanted::last : LogitsWanted::none, stop, 0, nullptr);
 }
 
@@ -273,6 +280,7 @@ void Session::read(std::span<const Token> tokens, bool wants_logits, const StopF
 }
 
 int Session::piece_limit() const noexcept { return impl_->backend.prompt_piece(); }
+int Session::next_piece(int n_left, bool alone) const noexcept { return impl_->next_piece(n_left, alone); }
 int Session::max_batch_rows() const noexcept { return impl_->backend.max_rows(); }
 
 std::size_t Session::decode(const Sampling& sampling, std::span<Step> out, const StopFlag& stop) {

@@ -15,7 +15,8 @@ struct Session::Impl {
   ~Impl();
 
   void prefill(std::span<const Token>, const StopFlag&, const std::function<void(int, int)>& on_progress, Observer*);
-  /// Consumes up to backend.prompt_piece() tokens, or leaves the session where it was.
+  int next_piece(int n_left, bool alone) const;
+  /// Consumes one piece, or leaves the session where it was.
   void read(std::span<const Token>, bool wants_logits, const StopFlag&);
   std::size_t decode(const Sampling&, std::span<Step>, const StopFlag&);
 

@@ -196,6 +196,24 @@ class SessionChecks {
     }
   }
 
+  /// Alone, several pieces of a prompt go at once.
+  void pieces_read_like_the_whole() {
+    Session whole = fresh(), cut = fresh();
+    const int piece = cut.piece_limit(), room = whole.max_positions() - whole.position();
+    std::vector<Token> tokens;
+    while (static_cast<int>(tokens.size()) < std::min(room, 5 * piece / 2 + 20)) {
+      tokens.push_back(prompt_[tokens.size() % prompt_.size()]);
+    }
+    whole.prefill(tokens, never);
+    for (std::span<const Token> left = tokens; !left.empty();) {
+      const auto n = static_cast<std::size_t>(cut.next_piece(static_cast<int>(left.size()), false));
+      cut.read(left.first(n), n == left.size(), never);
+      left = left.subspan(n);
+    }
+    claim(logits_of(cut) == logits_of(whole), "a prompt read in pieces leaves the bits of the whole one");
+    claim(state_of(cut) == state_of(whole), "a prompt read in pieces leaves the state of the whole one");
+  }
+
   /// Prefill of one token and a decode step consume it by the same arithmetic.
   void a_step_is_a_step() {
     Session decoded = started(), fed = started();
@@ -262,6 +280,7 @@ void check_sessions(const std::filesystem::path& dir, const Target& target, Repo
   checks.cancelled_is_as_if_never_asked();
   checks.sequences_do_not_see_each_other();
   checks.company_changes_nothing();
+  checks.pieces_read_like_the_whole();
   checks.a_step_is_a_step();
   checks.stage_times_match_the_list();
   checks.class_times_are_parts_of_the_step();

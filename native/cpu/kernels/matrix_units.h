@@ -14,11 +14,12 @@ struct TileConfig {
   std::uint8_t n_rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-/// Two registers of 16 floats each as pairs [lane][2] of bf16.
+/// Two registers of 16 floats each as pairs [lane][2] of bf16, rounded to nearest; halfway goes away from zero.
 inline __m512i paired(__m512 even, __m512 odd) {
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  return _mm512_permutexvar_epi16(interleave, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+  const __m512i half = _mm512_set1_epi32(0x8000);
+  const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(even), half), 16);
+  const __m512i high = _mm512_add_epi32(_mm512_castps_si512(odd), half);
+  return _mm512_mask_mov_epi16(high, 0x55555555, low);
 }
 
 inline __m512 scales_of(const F16* p) {
@@ -50,7 +51,6 @@ void expand_int4(const std::byte* panel, int n_blocks, int first, int end, Bf16*
     const __m512 scale = scales_of(scales + block * panel_rows);
     for (int q = 0; q < 4; ++q) {
       const __m512i codes = _mm512_loadu_si512(panel + block * 256 + q * 64);
-      // The lookup takes the lowest four bits of a lane.
       const auto column = [&](unsigned shift) {
         return _mm512_mul_ps(_mm512_permutexvar_ps(_mm512_srli_epi32(codes, shift), values), scale);
       };
@@ -153,9 +153,16 @@ void multiply_tiles(const Bf16* low, const Bf16* high, const Bf16* w, const Bf16
   }
 }
 
-/// expand(panel, first block, end, tiles) for every panel and chunk of columns, then the products.
-template <class Expand>
-void multiply_panels(int n_panels, const Expand& expand, const TiledRows& x, float* out, std::int64_t ld_out) {
+void fetch_bytes(const std::byte* p, int n) {
+  for (int i = 0; i < n; i += 64) __builtin_prefetch(p + i, 0, 2);
+}
+
+/// expand(panel, first block, end, tiles) for every panel and chunk of columns, then the products. Meanwhile
+/// fetch(panel, first block, end) asks for the weights of the next chunk: these come from memory, in pieces too short
+/// for the processor to foresee.
+template <class Expand, class Fetch>
+void multiply_panels(int n_panels, const Expand& expand, const Fetch& fetch, const TiledRows& x, float* out,
+                     std::int64_t ld_out) {
   static const TileConfig config;
   _tile_loadconfig(&config);
   const std::int64_t row_of_tiles = static_cast<std::int64_t>(x.n_blocks) * tile_elements;
@@ -164,9 +171,11 @@ void multiply_panels(int n_panels, const Expand& expand, const TiledRows& x, flo
     const int end = x.n_blocks - first < chunk_blocks ? x.n_blocks : first + chunk_blocks;
     for (int p = 0; p < n_panels; ++p) expand(p, first, end, x.weights + p * panel);
     asm volatile("" ::: "memory");  // compilers do not know that tile loads read memory
+    const int next_end = x.n_blocks - end < chunk_blocks ? x.n_blocks : end + chunk_blocks;
     for (int t = 0; t < x.n_tokens; t += 32) {
       const Bf16* low = x.tiles + t / 16 * row_of_tiles + static_cast<std::int64_t>(first) * tile_elements;
       for (int p = 0; p < n_panels; p += 2) {
+        if (const int next = p + t / 32; t < 64 && next < n_panels) fetch(next, end, next_end);
         const auto multiply = p + 1 < n_panels ? multiply_tiles<true> : multiply_tiles<false>;
         multiply(low, low + row_of_tiles, x.weights + p * panel, x.weights + (p + 1) * panel, end - first, first > 0,
                  out + t * ld_out + p * panel_rows, ld_out);
@@ -182,7 +191,12 @@ void tiled_bf16(const Bf16* w, std::int64_t ld_w, int n_rows, const TiledRows& x
     const int row = p * panel_rows;
     expand_bf16(w + row * ld_w, ld_w, n_rows - row < panel_rows ? n_rows - row : panel_rows, k, first, end, tiles);
   };
-  multiply_panels((n_rows + panel_rows - 1) / panel_rows, expand, x, out, ld_out);
+  const auto fetch = [&](int p, int first, int end) {
+    for (int r = p * panel_rows; r < n_rows && r < (p + 1) * panel_rows; ++r) {
+      fetch_bytes(reinterpret_cast<const std::byte*>(w + r * ld_w + first * block_columns), (end - first) * 64);
+    }
+  };
+  multiply_panels((n_rows + panel_rows - 1) / panel_rows, expand, fetch, x, out, ld_out);
 }
 
 void tiled_int8(const std::byte* panels, std::int64_t panel_bytes, int n_panels, const TiledRows& x, float* out,
@@ -190,7 +204,10 @@ void tiled_int8(const std::byte* panels, std::int64_t panel_bytes, int n_panels,
   const auto expand = [&](int p, int first, int end, Bf16* tiles) {
     expand_int8(panels + p * panel_bytes, x.n_blocks, first, end, tiles);
   };
-  multiply_panels(n_panels, expand, x, out, ld_out);
+  const auto fetch = [&](int p, int first, int end) {
+    fetch_bytes(panels + p * panel_bytes + first * 512, (end - first) * 512);
+  };
+  multiply_panels(n_panels, expand, fetch, x, out, ld_out);
 }
 
 void tiled_int4(const std::byte* panels, std::int64_t panel_bytes, int n_panels, const TiledRows& x, float* out,
@@ -198,5 +215,10 @@ void tiled_int4(const std::byte* panels, std::int64_t panel_bytes, int n_panels,
   const auto expand = [&](int p, int first, int end, Bf16* tiles) {
     expand_int4(panels + p * panel_bytes, x.n_blocks, first, end, tiles);
   };
-  multiply_panels(n_panels, expand, x, out, ld_out);
+  const auto fetch = [&](int p, int first, int end) {
+    const std::byte* panel = panels + p * panel_bytes;
+    fetch_bytes(panel + first * 256, (end - first) * 256);
+    fetch_bytes(panel + x.n_blocks * 256 + first * 32, (end - first) * 32);
+  };
+  multiply_panels(n_panels, expand, fetch, x, out, ld_out);
 }

@@ -232,11 +232,14 @@ class Session {
   /// context_full, ...) leaves the session at the last whole chunk; position() says where.
   void prefill(std::span<const Token>, const StopFlag&, const std::function<void(int, int)>& on_progress = {},
                Observer* = nullptr);
-  /// Consumes one piece of a prompt, up to piece_limit() tokens, or throws and stays where it was. Without
+  /// Consumes one piece of a prompt, as long as next_piece() says, or throws and stays where it was. Without
   /// `wants_logits`, which saves the output head, another piece must follow before decode().
   void read(std::span<const Token>, bool wants_logits, const StopFlag&);
-  /// The tokens that prefill() consumes at once. A prompt cut into other pieces is rounded elsewhere.
+  /// The tokens of a prompt that a batch may hold when others wait.
   int piece_limit() const noexcept;
+  /// How many of a prompt's last n_left tokens to read at once: in company one piece; alone, as prefill() does, several
+  /// whole ones. A prompt is rounded the same either way; cut elsewhere, it would not be.
+  int next_piece(int n_left, bool alone) const noexcept;
   /// The tokens that one batch may hold, of all its sequences together.
   int max_batch_rows() const noexcept;
 
