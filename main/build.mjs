@@ -1,5 +1,5 @@
-// `npm run build`: the page (out/renderer), Electron's entry and the preload script (out/main), each to plain files, and
-// the licences of what they contain.
+// `npm run build`: the page (out/renderer), the entries of both shells and the preload script (out/main), each to plain
+// files, and the licences of what they contain.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -19,9 +19,10 @@ export async function buildMain() {
   await Promise.all([
     esbuild.build({
       ...shared,
-      // A worker thread starts from a file of its own.
+      // serve: the web shell, which starts in half the time of its sources. A worker thread starts from its own file.
       entryPoints: {
         index: 'main/index.ts',
+        serve: 'main/commands/serve.ts',
         hashWorker: 'main/models/hashWorker.ts',
         grammarWorker: 'main/server/grammarWorker.ts',
       },

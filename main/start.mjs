@@ -45,7 +45,7 @@ async function buildWhatIsStale() {
   const { ensureNative } = await import('./native.mjs');
   await ensureNative();
   const page = isStale('out/renderer/index.html', ['renderer', 'main/contract', 'package.json']);
-  const main = isStale('out/main/index.cjs', ['main', 'package.json']);
+  const main = isStale('out/main/serve.cjs', ['main', 'package.json']);
   if (!page && !main) return;
   say('Building the app (only when its sources change)...');
   const { buildMain, buildPage } = await import('./build.mjs');
@@ -82,7 +82,9 @@ async function start(args) {
   const electron = web ? null : findElectron();
   if (electron?.program) return become(electron.program, [root, ...rest]);
   if (electron) say(`No window, because ${electron.reason}: Nemoflash opens in your browser instead.`);
-  const [{ Command }, { register }] = await Promise.all([import('commander'), import('./commands/serve.ts')]);
+  const require = module.createRequire(import.meta.url);
+  const { register } = require('../out/main/serve.cjs');
+  const { Command } = require('commander');
   const program = new Command('npm start --');
   register(program);
   // A script that reads JSON opens the link itself.

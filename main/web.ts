@@ -11,13 +11,14 @@ import type { Api } from './server/api.ts';
 import { createLimitedServer } from './server/apiServer.ts';
 
 export interface WebShellOptions {
-  readonly router: Router;
+  /** Requests wait for it; pages do not. */
+  readonly router: Promise<Router>;
   /** 0: any that is free. */
   readonly port: number;
   /** Folder of the built page. */
   readonly page: string;
-  /** Served beside the page when given. */
-  readonly api?: Api;
+  /** Served beside the page. */
+  readonly api: Promise<Api>;
   /** Receives what a browser must not see. */
   readonly onUnexpected: (place: string, error: unknown) => void;
 }
@@ -37,8 +38,7 @@ export async function startWebShell(options: WebShellOptions): Promise<WebShell>
   const access = new WebAccess(port);
   const sockets = acceptSockets(server, options.router, access);
   server.on('request', (request, response) => {
-    if (options.api?.owns(request.url)) return void options.api.handle(request, response);
-    answerPage(options.page, access, request, response).catch((error: unknown) => {
+    answer(options, access, request, response).catch((error: unknown) => {
       options.onUnexpected('page', error);
       if (response.headersSent) response.destroy();
       else sendText(response, 500, 'Something went wrong inside Nemoflash. The log has the details.');
@@ -50,12 +50,32 @@ export async function startWebShell(options: WebShellOptions): Promise<WebShell>
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       sockets.close();
-      await options.api?.endAnswers();
+      // Services that could not be built have no answers to end.
+      await options.api.then(
+        (api) => api.endAnswers(),
+        () => undefined,
+      );
       server.closeAllConnections();
       await closed;
     },
   };
 }
+
+async function answer(
+  { api, page }: WebShellOptions,
+  access: WebAccess,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (!isPagePath(request.url)) {
+    const ready = await api;
+    if (ready.owns(request.url)) return ready.handle(request, response);
+  }
+  return answerPage(page, access, request, response);
+}
+
+/** What the page alone can mean, so that it is served before the services are there. */
+const isPagePath = (url = '/'): boolean => /^\/(index\.html|assets\/[^?]*)?(\?|$)/.test(url);
 
 function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -16,9 +16,10 @@ import './views/markdown/prose.css';
 import { language } from './language.ts';
 import { start } from './state/start.ts';
 import { App } from './views/App.tsx';
+import { fetchLater } from './views/pages.ts';
 
 document.documentElement.lang = language;
-start();
+start(fetchLater);
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
 createRoot(root).render(

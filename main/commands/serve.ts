@@ -9,14 +9,15 @@ import { createInterface } from 'node:readline';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 
-import { createApp } from '../app.ts';
 import type { App } from '../app.ts';
 import { promptFormats } from '../contract/domain.ts';
 import type { PromptFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import { makeHomeSync, resolveHome } from '../home.ts';
+import type { Home } from '../home.ts';
 import { openLog } from '../log.ts';
-import { ApiServer } from '../server/apiServer.ts';
+import type { Log } from '../log.ts';
+import { ApiKey } from '../server/apiKey.ts';
 import { version } from '../version.ts';
 import { startWebShell } from '../web.ts';
 import { addModelOptions } from './withEngine.ts';
@@ -120,8 +121,29 @@ async function serve(options: ServeOptions): Promise<void> {
   const home = makeHomeSync(resolveHome(options.home));
   const log = openLog(home.logFile);
   const stop = stopRequested();
+  const services = Promise.withResolvers<App>();
+  services.promise.catch(() => undefined); // thrown below; those who wait for them hear of it, too
+  const page = options.ui ? await servePage(options, log, services.promise) : null;
+  const servedMs = performance.now();
+  // The page is on its way to the browser while the services are built.
+  if (page !== null) announce(options, page, (await ApiKey.open(home.apiKeyFile, key)).current);
+  let app: App;
+  try {
+    app = await buildApp(options, home, log, key);
+  } catch (error) {
+    services.reject(error);
+    await page?.close();
+    throw error;
+  }
+  services.resolve(app);
+  if (page !== null) app.startup.mark('shell', servedMs);
+  await serveUntil(stop, options, app, page);
+}
+
+async function buildApp(options: ServeOptions, home: Home, log: Log, key: string | undefined): Promise<App> {
   const { device, format, context, threads, promptFormat } = options;
-  const app = await createApp({
+  const { createApp } = await import('../app.ts');
+  return createApp({
     home,
     log,
     version,
@@ -143,14 +165,21 @@ async function serve(options: ServeOptions): Promise<void> {
       throw new AppError('UNSUPPORTED', 'A browser cannot show folders of this machine. Type the path instead.');
     },
   });
+}
+
+/** Serves until it is asked to stop; the API alone, as long as its model can be loaded. Closes everything. */
+async function serveUntil(stop: Promise<void>, options: ServeOptions, app: App, page: Serving | null): Promise<void> {
   try {
-    const serving = await startServing(options, app);
+    const serving = page ?? (await serveApi(options, app));
     app.api.servedAt(serving.url);
-    app.startup.mark('shell');
+    if (page === null) {
+      app.startup.mark('shell');
+      announce(options, serving, app.api.key().key);
+      announceModel(app);
+    }
     try {
-      announce(options, serving, app);
       // With a page the failure to load is shown there, and another model can be chosen; without one it is the end.
-      await (options.ui ? stop : Promise.race([stop, app.modelLoaded.then(() => stop)]));
+      await (page !== null ? stop : Promise.race([stop, app.modelLoaded.then(() => stop)]));
     } finally {
       process.stdin.pause();
       await serving.close();
@@ -160,24 +189,23 @@ async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-async function startServing({ ui, port, host }: ServeOptions, app: App): Promise<Serving> {
-  const { api } = app.api;
-  if (ui) {
-    const shell = await startWebShell({
-      router: app.router,
-      port,
-      page: builtPage,
-      api,
-      onUnexpected: (place, error) => app.log.error(place, error),
-    });
-    return { url: shell.url, createLink: () => shell.createLink(), close: () => shell.close() };
-  }
-  const server = new ApiServer(api);
+async function servePage({ port }: ServeOptions, log: Log, services: Promise<App>): Promise<Serving> {
+  const router = services.then((app) => app.router);
+  const api = services.then((app) => app.api.api);
+  // Whoever waits for them hears that they cannot be had; nobody need wait.
+  for (const promise of [router, api]) promise.catch(() => undefined);
+  const onUnexpected = (place: string, error: unknown): void => log.error(place, error);
+  const shell = await startWebShell({ router, port, page: builtPage, api, onUnexpected });
+  return { url: shell.url, createLink: () => shell.createLink(), close: () => shell.close() };
+}
+
+async function serveApi({ port, host }: ServeOptions, app: App): Promise<Serving> {
+  const { ApiServer } = await import('../server/apiServer.ts');
+  const server = new ApiServer(app.api.api);
   return { url: await server.start({ host, port }), createLink: null, close: () => server.close() };
 }
 
-function announce({ json, open, ui }: ServeOptions, { url, createLink }: Serving, app: App): void {
-  const apiKey = app.api.key().key;
+function announce({ json, open }: ServeOptions, { url, createLink }: Serving, apiKey: string): void {
   const print = (line: string) => process.stdout.write(`${line}\n`);
   const link = createLink?.() ?? null;
   if (open && link !== null) openInBrowser(link);
@@ -188,7 +216,6 @@ function announce({ json, open, ui }: ServeOptions, { url, createLink }: Serving
     if (process.stdin.isTTY) createInterface({ input: process.stdin }).on('line', () => print(createLink()));
   }
   print(`API: ${url}/v1  key: ${apiKey}`);
-  if (!ui) announceModel(app);
 }
 
 /** Without a page this is all that is seen of the model. */

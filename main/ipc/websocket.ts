@@ -46,17 +46,21 @@ function readFrame(data: RawData): z.output<typeof requestFrameSchema> | null {
 }
 
 /** A broken frame is answered and nothing else: one bad message does not cost a tab its connection. */
-async function answer(socket: WebSocket, router: Router, data: RawData, isBinary: boolean): Promise<void> {
+async function answer(socket: WebSocket, router: RouterLike, data: RawData, isBinary: boolean): Promise<void> {
   const frame = isBinary ? null : readFrame(data);
   if (frame === null) {
     const envelope = refusal('BAD_REQUEST', 'Not a request frame: expected JSON text with id, route and input.');
     return send(socket, { id: null, envelope });
   }
   const { id, route, input } = frame;
-  send(socket, { id, envelope: await router.request(route, input) });
+  send(socket, { id, envelope: await (await router).request(route, input) });
 }
 
-export function acceptSockets(server: Server, router: Router, access: WebAccess): WebSocketTransport {
+/** The page may ask before the services behind the router are there: its requests wait for them. */
+type RouterLike = Router | Promise<Router>;
+
+/** A router that cannot be had ends the app, and every socket with it. */
+export function acceptSockets(server: Server, router: RouterLike, access: WebAccess): WebSocketTransport {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false });
   const answering = new WeakSet<WebSocket>();
 
@@ -75,10 +79,20 @@ export function acceptSockets(server: Server, router: Router, access: WebAccess)
   function serve(socket: WebSocket): void {
     answering.add(socket);
     socket.on('pong', () => answering.add(socket));
-    socket.on('message', (data, isBinary) => void answer(socket, router, data, isBinary));
+    socket.on('message', (data, isBinary) => {
+      answer(socket, router, data, isBinary).catch(() => socket.terminate()); // there will be no router
+    });
     socket.on('error', () => socket.terminate()); // a frame over the limit, or not WebSocket at all
-    const unsubscribe = router.events.subscribe((event, payload) => send(socket, { event, payload }));
-    socket.once('close', unsubscribe);
+    void subscribe(socket).catch(() => undefined); // whoever awaits the router says why
+  }
+
+  async function subscribe(socket: WebSocket): Promise<void> {
+    const { events } = await router;
+    if (socket.readyState === socket.CLOSED) return;
+    socket.once(
+      'close',
+      events.subscribe((event, payload) => send(socket, { event, payload })),
+    );
   }
 
   const heartbeat = setInterval(() => {

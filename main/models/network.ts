@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
 
-import { EnvHttpProxyAgent, fetch as undiciFetch } from 'undici';
+import type { EnvHttpProxyAgent } from 'undici';
 
 import type { HubSettings, RequestPurpose } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
@@ -14,6 +14,9 @@ import { errorFromStatus, errorFromThrown } from './networkErrors.ts';
 import type { RequestLog } from './requestLog.ts';
 
 export type Fetch = typeof globalThis.fetch;
+
+/** Loaded with the first request: an app that starts makes none, and should not wait for it. */
+const loadUndici = () => import('undici');
 
 export interface NetworkOptions {
   readonly settings: () => HubSettings;
@@ -97,19 +100,22 @@ export class Network {
    */
   open(url: string, options: RequestOptions): Promise<OpenReply> {
     const { signal } = options;
-    // undici's own types and Node's copies of them differ in name only.
-    const call = undiciFetch as unknown as (url: string, init: object) => Promise<Response>;
-    return this.#noted(url, options, (headers) =>
-      call(url, { redirect: 'manual', headers, dispatcher: this.#dispatcher(), ...(signal ? { signal } : {}) }),
-    );
+    return this.#noted(url, options, async (headers) => {
+      const { fetch, EnvHttpProxyAgent } = await loadUndici();
+      // undici's own types and Node's copies of them differ in name only.
+      const call = fetch as unknown as (url: string, init: object) => Promise<Response>;
+      const dispatcher = this.#dispatcher(EnvHttpProxyAgent);
+      return call(url, { redirect: 'manual', headers, dispatcher, ...(signal ? { signal } : {}) });
+    });
   }
 
   /** `open` for bodies of gigabytes: below fetch, whose streams cost more than the bytes. */
   openFeed(url: string, options: RequestOptions): Promise<OpenReply<ByteFeed>> {
     const { origin, pathname, search } = new URL(url);
     return this.#noted(url, options, async (headers) => {
+      const { EnvHttpProxyAgent } = await loadUndici();
       const feed = new ByteFeed(options.signal);
-      this.#dispatcher().dispatch({ origin, path: pathname + search, method: 'GET', headers }, feed);
+      this.#dispatcher(EnvHttpProxyAgent).dispatch({ origin, path: pathname + search, method: 'GET', headers }, feed);
       return { ...(await feed.head), body: feed };
     });
   }
@@ -199,7 +205,7 @@ export class Network {
   }
 
   /** One agent per set of settings: a change closes the old connections once they are done. */
-  #dispatcher(): EnvHttpProxyAgent {
+  #dispatcher(Agent: typeof EnvHttpProxyAgent): EnvHttpProxyAgent {
     const { proxy, noProxy, caFile } = this.#options.settings();
     const key = JSON.stringify([proxy, noProxy, caFile]);
     if (this.#agent?.key === key) return this.#agent.dispatcher;
@@ -207,7 +213,7 @@ export class Network {
     const known = new Set([...getCACertificates('default'), ...getCACertificates('system')]);
     const tls = { ca: own === null ? [...known] : [...known, own] };
     const direct = noProxy ?? process.env['no_proxy'] ?? process.env['NO_PROXY'] ?? '';
-    const dispatcher = new EnvHttpProxyAgent({
+    const dispatcher = new Agent({
       ...(proxy === null ? {} : { httpProxy: proxy, httpsProxy: proxy }),
       noProxy: direct === '' ? loopback : `${direct},${loopback}`,
       connect: { ...tls, timeout: connectMs },

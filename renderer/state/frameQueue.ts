@@ -23,7 +23,15 @@ export interface FrameQueue<T> {
   flush(): void;
 }
 
-export function frameQueue<T>(deliver: (items: readonly T[]) => void, clock: Clock = pageClock): FrameQueue<T> {
+/**
+ * `framesToSkip`: animation frames left to the rest of the page before the next delivery; asked for whenever something
+ * arrives and nothing waits yet.
+ */
+export function frameQueue<T>(
+  deliver: (items: readonly T[]) => void,
+  clock: Clock = pageClock,
+  framesToSkip: () => number = () => 0,
+): FrameQueue<T> {
   let items: T[] = [];
   let frame: number | null = null;
   let timer: number | null = null;
@@ -39,10 +47,13 @@ export function frameQueue<T>(deliver: (items: readonly T[]) => void, clock: Clo
     deliver(batch);
   }
 
+  const flushAfter = (skipped: number): number =>
+    clock.requestFrame(skipped === 0 ? flush : () => (frame = flushAfter(skipped - 1)));
+
   return {
     push(item) {
       items.push(item);
-      frame ??= clock.requestFrame(flush);
+      frame ??= flushAfter(framesToSkip());
       timer ??= clock.setTimer(flush, hiddenDelayMs);
     },
     flush,

@@ -9,7 +9,7 @@ import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
 import { takeEnd, takeFrame } from './completion.ts';
 import { loadDevices, loadModel, refreshEngine, setStatus, useEngine } from './engine.ts';
-import { frameQueue } from './frameQueue.ts';
+import { frameQueue, pageClock } from './frameQueue.ts';
 import { forgetTimings, publishLive, recordFrame, recordPaint, reportPageSeries, tokensShown } from './latency.ts';
 import { setTask } from './library.ts';
 import { loadModels, setDownload, setInstalled, useModels } from './models.ts';
@@ -37,7 +37,12 @@ function afterPaint(callback: () => void): void {
   channel.port2.postMessage(null);
 }
 
+/** A drawing that took longer than half a frame is followed by a frame without one, for scrolling and typing. */
+const longDrawingMs = 8;
+let drawingMs = 0;
+
 function showFrames(batch: readonly ReceivedFrame[]): void {
+  const begunAt = wallNow();
   useChat.setState((state) =>
     reduceFrames(
       state,
@@ -47,6 +52,7 @@ function showFrames(batch: readonly ReceivedFrame[]): void {
   tokensShown();
   afterPaint(() => {
     const paintedAt = wallNow();
+    drawingMs = paintedAt - begunAt;
     for (const { frame, receivedAt } of batch) recordPaint(frame.messageId, paintedAt - receivedAt);
   });
 }
@@ -57,7 +63,7 @@ function connectCompletion(): void {
 }
 
 function connectChat(): void {
-  const queue = frameQueue<ReceivedFrame>(showFrames);
+  const queue = frameQueue<ReceivedFrame>(showFrames, pageClock, () => (drawingMs > longDrawingMs ? 1 : 0));
   let publishedAt = 0;
   const publish = (): void => {
     publishedAt = performance.now();
@@ -127,8 +133,8 @@ async function refresh(first: boolean): Promise<void> {
   if (first) await loadAtStart(status);
 }
 
-/** Called once, before the first render; nothing in it delays that. */
-export function start(): void {
+/** Called once, before the first render; nothing in it delays that. `onStarted`: once the message field can be used. */
+export function start(onStarted: () => void): void {
   on('engine.status', (status) => {
     const wasReady = useEngine.getState().status?.state === 'ready';
     setStatus(status);
@@ -148,7 +154,7 @@ export function start(): void {
   on('bench.progress', setBenchProgress);
   connectChat();
   connectCompletion();
-  watchStart();
+  watchStart(onStarted);
 
   useChat.subscribe((state, before) => {
     if (state.open === null || state.open.id === before.open?.id) return;

@@ -16,10 +16,15 @@ function report(): void {
 }
 
 /** The message field can be used from the first frame that shows it with a chat to write into. */
-export function watchStart(): void {
+export function watchStart(onStarted: () => void): void {
   const stop = useChat.subscribe(({ open }) => {
     if (open === null) return;
     stop();
-    requestAnimationFrame(() => setTimeout(report));
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        report();
+        onStarted();
+      }),
+    );
   });
 }

@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { Suspense, useEffect } from 'react';
 
 import { strings } from '../strings.ts';
 import { useSettings } from '../state/settings.ts';
@@ -6,29 +6,18 @@ import { useUi } from '../state/ui.ts';
 import { Button } from '../ui/Button.tsx';
 import { ErrorBoundary } from '../ui/ErrorBoundary.tsx';
 import { Announcer } from './Announcer.tsx';
-import { ApiView } from './api/ApiView.tsx';
 import { ChatView } from './ChatView.tsx';
 import { Drawer } from './Drawer.tsx';
 import { Header } from './Header.tsx';
-import { LatencyDashboard } from './latency/LatencyDashboard.tsx';
-import { CompletionView } from './models/CompletionView.tsx';
-import { ModelsView } from './models/ModelsView.tsx';
 import { Palette } from './Palette.tsx';
 import { Rail } from './Rail.tsx';
-import { SettingsView } from './SettingsView.tsx';
 import { StartNotices, Toasts } from './Toasts.tsx';
+import { otherPages } from './pages.ts';
 import { usePanels } from './panels.ts';
 import { useShortcuts } from './shortcuts.ts';
 import { useModelDrop } from './useModelDrop.ts';
 
-const pages = {
-  chat: ChatView,
-  completion: CompletionView,
-  models: ModelsView,
-  dashboard: LatencyDashboard,
-  api: ApiView,
-  settings: SettingsView,
-} as const;
+const pages = { chat: ChatView, ...otherPages } as const;
 
 function Crash({ error }: { readonly error: Error }) {
   return (
@@ -77,7 +66,9 @@ function Frame() {
         <Header />
         <main className="page" key={page} tabIndex={-1}>
           <ErrorBoundary fallback={(error) => <Crash error={error} />}>
-            <Page />
+            <Suspense fallback={null}>
+              <Page />
+            </Suspense>
           </ErrorBoundary>
         </main>
       </div>

@@ -119,6 +119,26 @@ describe('the frame queue', () => {
     expect(batches).toEqual([[1, 2], [3]]);
   });
 
+  test('leaves frames to the page when it is told to', () => {
+    const { clock, frames } = fakeClock();
+    const batches: (readonly number[])[] = [];
+    let skip = 1;
+    const queue = frameQueue<number>(
+      (items) => batches.push(items),
+      clock,
+      () => skip,
+    );
+    queue.push(1);
+    frames[0]?.();
+    queue.push(2);
+    expect(batches).toEqual([]);
+    frames[1]?.();
+    skip = 0;
+    queue.push(3);
+    frames[2]?.();
+    expect(batches).toEqual([[1, 2], [3]]);
+  });
+
   test('hands over by the timer in a hidden page, and not twice', () => {
     const { clock, frames, timers } = fakeClock();
     const batches: (readonly number[])[] = [];
