@@ -1,13 +1,14 @@
 /** The words of benchmarks and comparisons. */
-import { verdictText } from '../main/contract/metrics.ts';
+import { verdictText } from '../main/contract/benchmark.ts';
 import type {
   BenchmarkPlan,
   BenchmarkPlanName,
   BenchmarkProgress,
   BenchmarkRow,
-  Environment,
+  Variant,
   Verdict,
-} from '../main/contract/metrics.ts';
+} from '../main/contract/benchmark.ts';
+import type { Environment } from '../main/contract/metrics.ts';
 import { count } from './format.ts';
 
 const plans: Readonly<Record<BenchmarkPlanName, string>> = { quick: 'Quick', paper: 'Protocol of the paper' };
@@ -17,6 +18,9 @@ const rows: Readonly<Record<BenchmarkRow['kind'], (size: string) => string>> = {
   prefill: (size) => `Read ${size} tokens`,
   sequences: (size) => (size === '1' ? '1 sequence' : `${size} sequences at once`),
 };
+
+const interval =
+  'The interval is a 95 % t-interval over the rounds’ differences of logarithms; when it holds zero, nothing can be said.';
 
 export const benchmarkStrings = {
   run: 'Benchmark',
@@ -54,7 +58,7 @@ export const benchmarkStrings = {
 
   compare: 'Two settings against each other',
   compareHelp:
-    'Runs A, B, B, A in every round, so that a drift of clocks and temperature falls on both. Each run decodes the same prompt; the model is loaded anew when the setting changes. A stays loaded afterwards.',
+    'Runs A, B, B, A in every round, so that a drift of clocks and temperature falls on both. Both sides get the same prompts; the model is loaded anew when the setting changes. A stays loaded afterwards.',
   side: (name: 'A' | 'B') => `Setting ${name}`,
   asLoaded: 'As loaded',
   asLoadedIs: (now: string) => `As loaded (${now})`,
@@ -62,16 +66,33 @@ export const benchmarkStrings = {
   device: 'Device',
   threads: 'CPU threads',
   threadsRange: (most: number) => `A whole number from 1 to ${count(most)}.`,
+  switches: { on: 'On', off: 'Off' },
+  graph: 'Decode step in one piece',
+  graphHelp: 'Off launches every kernel of a token by itself.',
+  graphNeedsGpu: 'Not available on the CPU: it is how work is handed to a GPU.',
+  readsAhead: 'Reading while typing',
+  readsAheadHelp: 'On reads a message of 256 tokens but for its last 8 before the clock starts.',
+  notCompared: 'Not compared',
+  byTtft: 'These runs are timed from Enter to the first token, the only place where reading ahead shows.',
+  notInTurns:
+    'Whether the GPU draws the interface cannot take turns here: it changes with a restart only (Settings, “Draw the window on the CPU”), and in a browser it is the browser’s own setting.',
   rounds: 'Rounds',
   roundsOf: (n: string) => `${n} rounds`,
   tokensPerRun: 'Tokens per run',
   tokensOf: (n: string) => `${n} tokens`,
   sameSides: 'Both are the same now. That is a fair question, too: the answer should be “not distinguishable”.',
   outcome: 'Outcome',
-  outcomeHelp:
-    'Each dot is the median ITL of one run. The interval is a 95 % t-interval over the rounds’ differences of logarithms; when it holds zero, nothing can be said.',
+  outcomeHelp: {
+    itl: `Each dot is the median ITL of one run. ${interval}`,
+    ttft: `Each dot is the time to first token of one run. ${interval}`,
+  },
   verdict: (result: Verdict) =>
     result.verdict === 'not distinguishable' ? `A and B are ${result.verdict}` : `B is ${verdictText(result)}`,
-  settings: ({ format, deviceKind, threads, device }: Environment) =>
-    [format, deviceKind === 'cpu' ? `${device}, ${threads} threads` : device].join(' · '),
+  settings: ({ format, deviceKind, threads, device }: Environment, { useGraph, readsAhead }: Variant) =>
+    [
+      format,
+      deviceKind === 'cpu' ? `${device}, ${threads} threads` : device,
+      ...(useGraph === undefined ? [] : [useGraph ? 'step in one piece' : 'kernel by kernel']),
+      ...(readsAhead === undefined ? [] : [readsAhead ? 'read while typing' : 'read after Enter']),
+    ].join(' · '),
 } as const;

@@ -1,6 +1,6 @@
 /** The words of benchmarks and comparisons in German. */
-import { verdictPercents } from '../main/contract/metrics.ts';
-import type { BenchmarkRow } from '../main/contract/metrics.ts';
+import { verdictPercents } from '../main/contract/benchmark.ts';
+import type { BenchmarkRow } from '../main/contract/benchmark.ts';
 import { count } from './format.ts';
 import type { Strings } from './strings.ts';
 
@@ -11,6 +11,9 @@ const rows: Readonly<Record<BenchmarkRow['kind'], (size: string) => string>> = {
 };
 
 const decimal = (value: number): string => value.toFixed(1).replace('.', ',');
+
+const interval =
+  'Das Intervall ist ein 95-%-t-Intervall über die Differenzen der Logarithmen je Runde; enthält es die Null, lässt sich nichts sagen.';
 
 export const germanBenchmark: Strings['benchmark'] = {
   run: 'Benchmark',
@@ -48,7 +51,7 @@ export const germanBenchmark: Strings['benchmark'] = {
 
   compare: 'Zwei Einstellungen gegeneinander',
   compareHelp:
-    'Läuft in jeder Runde A, B, B, A, damit ein Driften von Takt und Temperatur beide trifft. Jeder Lauf schreibt zum selben Prompt; das Modell wird neu geladen, wenn die Einstellung wechselt. Danach bleibt A geladen.',
+    'Läuft in jeder Runde A, B, B, A, damit ein Driften von Takt und Temperatur beide trifft. Beide Seiten bekommen dieselben Prompts; das Modell wird neu geladen, wenn die Einstellung wechselt. Danach bleibt A geladen.',
   side: (name) => `Einstellung ${name}`,
   asLoaded: 'Wie geladen',
   asLoadedIs: (now) => `Wie geladen (${now})`,
@@ -56,20 +59,37 @@ export const germanBenchmark: Strings['benchmark'] = {
   device: 'Gerät',
   threads: 'CPU-Threads',
   threadsRange: (most) => `Eine ganze Zahl von 1 bis ${count(most)}.`,
+  switches: { on: 'Ein', off: 'Aus' },
+  graph: 'Schreibschritt in einem Stück',
+  graphHelp: 'Aus startet jeden Kernel eines Tokens einzeln.',
+  graphNeedsGpu: 'Auf der CPU nicht verfügbar: So wird einer GPU Arbeit übergeben.',
+  readsAhead: 'Lesen beim Tippen',
+  readsAheadHelp: 'Ein liest eine Nachricht von 256 Tokens bis auf die letzten 8, bevor die Uhr läuft.',
+  notCompared: 'Nicht verglichen',
+  byTtft: 'Diese Läufe werden von Enter bis zum ersten Token gemessen; nur dort zeigt sich das Lesen im Voraus.',
+  notInTurns:
+    'Ob die GPU die Oberfläche zeichnet, kann hier nicht abwechseln: Es ändert sich nur mit einem Neustart (Einstellungen, „Das Fenster auf der CPU zeichnen“), und im Browser ist es dessen eigene Einstellung.',
   rounds: 'Runden',
   roundsOf: (n) => `${n} Runden`,
   tokensPerRun: 'Tokens je Lauf',
   tokensOf: (n) => `${n} Tokens`,
   sameSides: 'Beide sind jetzt gleich. Auch das ist eine gute Frage: Die Antwort sollte „nicht unterscheidbar“ lauten.',
   outcome: 'Ergebnis',
-  outcomeHelp:
-    'Jeder Punkt ist die mittlere ITL eines Laufs. Das Intervall ist ein 95-%-t-Intervall über die Differenzen der Logarithmen je Runde; enthält es die Null, lässt sich nichts sagen.',
+  outcomeHelp: {
+    itl: `Jeder Punkt ist die mittlere ITL eines Laufs. ${interval}`,
+    ttft: `Jeder Punkt ist die Zeit bis zum ersten Token eines Laufs. ${interval}`,
+  },
   verdict: (result) => {
     if (result.verdict === 'not distinguishable') return 'A und B sind nicht unterscheidbar';
     const { percent, ends } = verdictPercents(result);
     const word = result.verdict === 'faster' ? 'schneller' : 'langsamer';
     return `B ist um ${decimal(percent)} % ${word} (95-%-Intervall ${decimal(ends[0])} bis ${decimal(ends[1])} %)`;
   },
-  settings: ({ format, deviceKind, threads, device }) =>
-    [format, deviceKind === 'cpu' ? `${device}, ${threads} Threads` : device].join(' · '),
+  settings: ({ format, deviceKind, threads, device }, { useGraph, readsAhead }) =>
+    [
+      format,
+      deviceKind === 'cpu' ? `${device}, ${threads} Threads` : device,
+      ...(useGraph === undefined ? [] : [useGraph ? 'Schritt in einem Stück' : 'Kernel für Kernel']),
+      ...(readsAhead === undefined ? [] : [readsAhead ? 'beim Tippen gelesen' : 'nach Enter gelesen']),
+    ].join(' · '),
 };

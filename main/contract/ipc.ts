@@ -41,18 +41,10 @@ import {
   settingsPatchSchema,
   variantSchema,
 } from './ipcSchemas.ts';
-import { benchmarkPlans, pageMarks } from './metrics.ts';
-import type {
-  AnswerRecord,
-  Benchmark,
-  BenchmarkPlanName,
-  Comparison,
-  MetricsOverview,
-  Microscope,
-  Roofline,
-  Startup,
-  SystemSample,
-} from './metrics.ts';
+import { benchmarkPlans } from './benchmark.ts';
+import { pageMarks } from './metrics.ts';
+import type { Benchmark, BenchmarkPlanName, Comparison } from './benchmark.ts';
+import type { AnswerRecord, MetricsOverview, Microscope, Roofline, Startup, SystemSample } from './metrics.ts';
 
 const nothing = z.strictObject({});
 const repo = z.string().regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, 'expected OWNER/NAME');

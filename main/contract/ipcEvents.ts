@@ -12,7 +12,7 @@ import type {
   TokenTiming,
   UpdateStatus,
 } from './domain.ts';
-import type { BenchmarkProgress } from './metrics.ts';
+import type { BenchmarkProgress } from './benchmark.ts';
 
 /** Events go one way, main to page. Each is a noun or a past form. */
 export interface Events {

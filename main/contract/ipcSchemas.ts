@@ -100,4 +100,6 @@ export const variantSchema = z.strictObject({
   format: z.enum(weightFormats).optional(),
   threads: z.int().min(1).max(1024).optional(),
   device: z.enum(deviceKinds).optional(),
+  useGraph: z.boolean().optional(),
+  readsAhead: z.boolean().optional(),
 });

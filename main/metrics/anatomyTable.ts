@@ -1,6 +1,6 @@
 /** The anatomy of a benchmark row, as lines for people. */
 import { stageClasses } from '../contract/metrics.ts';
-import type { Spread } from '../contract/metrics.ts';
+import type { Spread } from '../contract/benchmark.ts';
 
 /** As nf::json_of writes it. */
 export interface NativeStageTime {
@@ -17,7 +17,7 @@ export interface MeasuredAnatomy {
   readonly stamp_overhead: Spread;
   readonly trace_overhead: Spread;
   /** Of the machine, measured in the same run. */
-  readonly read_bandwidth_gb_per_s: number;
+  readonly bandwidth_gb_per_s: number;
 }
 
 /** What always-on stamps may cost. */
@@ -29,7 +29,7 @@ const spreadText = ({ median, low, high }: Spread): string =>
 
 /** Stage classes in their order, with time, bytes and the share of the memory's bandwidth; then what measuring cost. */
 export function anatomyLines(measured: MeasuredAnatomy): readonly string[] {
-  const { anatomy, stamp_overhead, trace_overhead, read_bandwidth_gb_per_s } = measured;
+  const { anatomy, stamp_overhead, trace_overhead, bandwidth_gb_per_s } = measured;
   const totalNs = anatomy.reduce((sum, stage) => sum + stage.median_ns, 0);
   const rows = stageClasses.map((stageClass) => {
     const own = anatomy.filter((stage) => stage.class === stageClass);
@@ -42,7 +42,7 @@ export function anatomyLines(measured: MeasuredAnatomy): readonly string[] {
       `${((100 * ns) / Math.max(1, totalNs)).toFixed(1)} %`,
       `${(bytes / 1e6).toFixed(1)} MB`,
       `${speed.toFixed(1)} GB/s`,
-      `${((100 * speed) / read_bandwidth_gb_per_s).toFixed(0)} %`,
+      `${((100 * speed) / bandwidth_gb_per_s).toFixed(0)} %`,
     ];
   });
   const table = [['stage class', 'time', 'share', 'bytes', 'speed', 'of limit'], ...rows];

@@ -2,8 +2,9 @@
 import type { LoadRequest } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ParsedRequest } from '../contract/ipc.ts';
-import { benchmarkPlans } from '../contract/metrics.ts';
-import type { Benchmark, BenchmarkProgress, Comparison, Environment } from '../contract/metrics.ts';
+import { benchmarkPlans, comparedBy } from '../contract/benchmark.ts';
+import type { Benchmark, BenchmarkProgress, Comparison } from '../contract/benchmark.ts';
+import type { Environment } from '../contract/metrics.ts';
 import type { EngineService } from '../engine/engineApi.ts';
 import { runBenchmark } from './benchmark.ts';
 import type { BenchmarkStore } from './benchmarkStore.ts';
@@ -51,7 +52,9 @@ export class BenchService {
       });
       const [first, second] = environments;
       if (first === undefined || second === undefined) throw new AppError('INTERNAL', 'The comparison loaded nothing.');
-      return { first, second, firstNs, secondNs, ...compareRuns(firstNs, secondNs) };
+      const variants = [input.first, input.second] as const;
+      const about = { first, second, variants, comparedBy: comparedBy(...variants) };
+      return { ...about, firstNs, secondNs, ...compareRuns(firstNs, secondNs) };
     });
   }
 

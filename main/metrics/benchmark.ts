@@ -2,7 +2,7 @@
 import { defaultSampling } from '../contract/domain.ts';
 import type { LoadedModel } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
-import type { Benchmark, BenchmarkPlan, BenchmarkProgress, BenchmarkRow } from '../contract/metrics.ts';
+import type { Benchmark, BenchmarkPlan, BenchmarkProgress, BenchmarkRow } from '../contract/benchmark.ts';
 import type { EngineService, GenerateResult } from '../engine/engineApi.ts';
 import { fixedPrompt } from './fixedPrompt.ts';
 import { HdrHistogram } from './hdrHistogram.ts';

@@ -1,7 +1,8 @@
 /** Benchmarks on disk, so that today's can be held against last month's. */
 import { z } from 'zod';
 
-import type { Benchmark, Environment } from '../contract/metrics.ts';
+import type { Benchmark } from '../contract/benchmark.ts';
+import type { Environment } from '../contract/metrics.ts';
 import type { Database } from '../history/database.ts';
 
 const spread = z.object({ median: z.number(), low: z.number(), high: z.number() });

@@ -2,13 +2,17 @@
 import { defaultSampling } from '../contract/domain.ts';
 import type { LoadRequest } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
-import type { BenchmarkProgress, Comparison, Variant } from '../contract/metrics.ts';
-import type { EngineService } from '../engine/engineApi.ts';
+import { comparedBy } from '../contract/benchmark.ts';
+import type { BenchmarkProgress, Comparison, Variant } from '../contract/benchmark.ts';
+import type { EngineService, Prompt } from '../engine/engineApi.ts';
 import { fixedPrompt } from './fixedPrompt.ts';
 import { meanInterval } from './statistics.ts';
 
 const promptTokens = 32;
 const warmUpTokens = 8;
+/** A message of a paragraph, and what typing leaves of it for Enter: the last word and the answer's header. */
+const messageTokens = 256;
+const unreadTokens = 8;
 
 /**
  * `firstNs` and `secondNs` hold the runs in the order of time, two of each per round. Each round gives one difference
@@ -44,6 +48,11 @@ export interface ComparisonRun {
   readonly onLoaded?: (() => Promise<void>) | undefined;
 }
 
+/** `readsAhead` is no matter of loading. */
+function loadOf(base: LoadRequest, { readsAhead: _, ...change }: Variant): LoadRequest {
+  return { ...base, ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) };
+}
+
 export interface ComparedRuns {
   readonly firstNs: readonly number[];
   readonly secondNs: readonly number[];
@@ -52,39 +61,60 @@ export interface ComparedRuns {
 /** Loads and runs the two in turn; the model that is loaded afterwards is the first. Throws CANCELLED. */
 export async function runComparison(run: ComparisonRun): Promise<ComparedRuns> {
   const { engine, base, first, second, rounds, tokens, signal, onProgress } = run;
+  const by = comparedBy(first, second);
   const times = { first: [] as number[], second: [] as number[] };
   const variants = { first, second };
   const order = ['first', 'second', 'second', 'first'] as const;
   const total = order.length * rounds;
-  let loaded: keyof typeof variants | null = null;
+  let loaded = '';
   for (let index = 0; index < total; index += 1) {
     const which = order[index % order.length] ?? 'first';
     if (signal.aborted) throw new AppError('CANCELLED', 'The comparison was stopped.');
     onProgress({ what: `run ${index + 1} of ${total}`, done: index, total });
-    if (loaded !== which) await engine.load({ ...base, ...definedOf(variants[which]) });
-    loaded = which;
+    const load = loadOf(base, variants[which]);
+    if (loaded !== JSON.stringify(load)) await engine.load(load);
+    loaded = JSON.stringify(load);
     if (times[which].length === 0) await run.onLoaded?.();
     await decode(engine, warmUpTokens, index, signal);
-    times[which].push(await decode(engine, tokens, index, signal));
+    const time =
+      by === 'itl'
+        ? await decode(engine, tokens, index, signal)
+        : await answer(engine, variants[which].readsAhead === true, index, signal);
+    times[which].push(time);
   }
   onProgress({ what: 'done', done: total, total });
   return { firstNs: times.first, secondNs: times.second };
 }
 
-function definedOf(variant: Variant): Partial<LoadRequest> {
-  return Object.fromEntries(Object.entries(variant).filter(([, value]) => value !== undefined));
-}
-
 /** Median gap of one run. */
 async function decode(engine: EngineService, maxNewTokens: number, run: number, signal: AbortSignal): Promise<number> {
+  const stats = await measure(engine, fixedPrompt(engine, promptTokens, run), maxNewTokens, signal);
+  if (stats.itlNs === null) throw new AppError('BAD_ARGUMENT', 'A comparison needs room for two tokens at least.');
+  return stats.itlNs.p50;
+}
+
+/** From Enter to the first token, of a message that was read while it was typed, or not. */
+async function answer(engine: EngineService, readsAhead: boolean, run: number, signal: AbortSignal): Promise<number> {
+  // Another message in every run, and another one than any that decode() has seen.
+  const prompt = fixedPrompt(engine, messageTokens, 1_000_000 + run);
+  const read = messageTokens - unreadTokens;
+  if (readsAhead)
+    await measure(engine, { tokens: prompt.tokens.slice(0, read), boundaries: [], isDraft: true }, 0, signal);
+  const { ttftNs, reusedTokens } = await measure(engine, prompt, 1, signal);
+  if (readsAhead && reusedTokens < read) {
+    throw new AppError('INTERNAL', `Of ${read} tokens read ahead only ${reusedTokens} were there at Enter.`);
+  }
+  return ttftNs;
+}
+
+async function measure(engine: EngineService, prompt: Prompt, maxNewTokens: number, signal: AbortSignal) {
   const { stats } = await engine.generate({
-    prompt: fixedPrompt(engine, promptTokens, run),
+    prompt,
     sampling: { ...defaultSampling, temperature: 0, seed: 0, maxNewTokens },
     ignoreEnd: true,
     isMeasurement: true,
     signal,
   });
   if (stats.finishReason === 'cancelled') throw new AppError('CANCELLED', 'The comparison was stopped.');
-  if (stats.itlNs === null) throw new AppError('BAD_ARGUMENT', 'A comparison needs room for two tokens at least.');
-  return stats.itlNs.p50;
+  return stats;
 }

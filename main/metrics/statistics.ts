@@ -1,5 +1,5 @@
 /** The little statistics that measurements need. */
-import type { Spread } from '../contract/metrics.ts';
+import type { Spread } from '../contract/benchmark.ts';
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

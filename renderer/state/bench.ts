@@ -3,7 +3,7 @@ import { create } from 'zustand';
 
 import type { ErrorInfo } from '../../main/contract/errors.ts';
 import type { Request } from '../../main/contract/ipc.ts';
-import type { Benchmark, BenchmarkPlanName, BenchmarkProgress, Comparison } from '../../main/contract/metrics.ts';
+import type { Benchmark, BenchmarkPlanName, BenchmarkProgress, Comparison } from '../../main/contract/benchmark.ts';
 import { request } from '../bridge.ts';
 import { errorInfo } from './errors.ts';
 

@@ -10,6 +10,8 @@ export class Histogram {
   readonly #counts = new Uint32Array(bucketCount);
   #total = 0;
   #max = 0;
+  /** The first bucket in use. */
+  #lowest = bucketCount;
 
   get total(): number {
     return this.#total;
@@ -21,23 +23,22 @@ export class Histogram {
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#total += 1;
     this.#max = Math.max(this.#max, value);
+    this.#lowest = Math.min(this.#lowest, bucket);
   }
 
   /** null while empty. */
   percentiles(): Percentiles | null {
     if (this.#total === 0) return null;
-    return { p50: this.#at(0.5), p95: this.#at(0.95), p99: this.#at(0.99), max: this.#max };
-  }
-
-  #at(share: number): number {
-    const rank = Math.max(1, Math.ceil(share * this.#total));
-    let seen = 0;
-    for (let bucket = 0; bucket < bucketCount; bucket += 1) {
-      seen += this.#counts[bucket] ?? 0;
+    // One walk: asked for several times a second while an answer is written.
+    let bucket = this.#lowest;
+    let seen = this.#counts[bucket] ?? 0;
+    const at = (share: number): number => {
+      const rank = Math.max(1, Math.ceil(share * this.#total));
+      while (seen < rank) seen += this.#counts[++bucket] ?? 0;
       // The middle of the bucket, but never more than what was really seen.
-      if (seen >= rank) return Math.min(this.#max, lowest * Math.exp((bucket - 0.5) * growth));
-    }
-    return this.#max;
+      return Math.min(this.#max, lowest * Math.exp((bucket - 0.5) * growth));
+    };
+    return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: this.#max };
   }
 }
 

@@ -18,7 +18,8 @@ import { loadSettings, setSettings, updateSettings, useSettings } from './settin
 import { openAsked, useUi } from './ui.ts';
 
 const lastChatKey = 'nemoflash.lastChat';
-const liveIntervalMs = 200;
+/** Figures that change faster cannot be read. */
+const liveIntervalMs = 400;
 
 interface ReceivedFrame {
   readonly frame: Events['chat.tokens'];

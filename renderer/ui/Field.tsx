@@ -38,9 +38,10 @@ export function SelectField<T extends string>(props: {
   readonly help?: string;
   readonly value: T;
   readonly options: readonly Option<T>[];
+  readonly disabled?: boolean;
   readonly onChange: (value: T) => void;
 }) {
-  const { label, help, value, options, onChange } = props;
+  const { label, help, value, options, disabled = false, onChange } = props;
   return (
     <Field label={label} {...(help === undefined ? {} : { help })}>
       {({ id, helpId }) => (
@@ -50,6 +51,7 @@ export function SelectField<T extends string>(props: {
             className="input select"
             aria-describedby={helpId}
             value={value}
+            disabled={disabled}
             onChange={(change) => {
               const option = options.find((entry) => entry.value === change.target.value);
               if (option !== undefined) onChange(option.value);

@@ -125,13 +125,15 @@ describe.skipIf(chromiumPath === null)(needsChromium('the latency page'), () => 
     const { page } = await host.open();
     await open(page, 'Latency');
     await page.getByRole('tab', { name: 'Compare' }).click();
-    await page.getByRole('group', { name: 'Setting B' }).getByLabel('Weight format').selectOption('int8');
+    const second = page.getByRole('group', { name: 'Setting B' });
+    await second.getByLabel('Weight format').selectOption('int8');
+    await second.getByLabel('Decode step in one piece').selectOption('off');
     await page.getByRole('button', { name: 'Run', exact: true }).click();
     await page.getByText('B is slower by 22.9 % (95 % interval 22.5 to 23.3 %)').waitFor();
     const [asked] = await page.evaluate<unknown[]>(
       "fake.calls.filter(({ route }) => route === 'bench.compare').map(({ input }) => input)",
     );
-    expect(asked).toEqual({ first: {}, second: { format: 'int8' }, rounds: 6, tokens: 32 });
+    expect(asked).toEqual({ first: {}, second: { format: 'int8', useGraph: false }, rounds: 6, tokens: 32 });
     await page.context().close();
   });
 

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 
-import { benchmarkPlans } from '../../../main/contract/metrics.ts';
-import type { Benchmark, BenchmarkPlanName } from '../../../main/contract/metrics.ts';
+import { benchmarkPlans } from '../../../main/contract/benchmark.ts';
+import type { Benchmark, BenchmarkPlanName } from '../../../main/contract/benchmark.ts';
 import { loadBenchmarks, removeBenchmark, runBenchmark, stopBenchmark, useBench } from '../../state/bench.ts';
 import { selectReady, useEngine } from '../../state/engine.ts';
 import { durationText, momentText, rateText } from '../../format.ts';

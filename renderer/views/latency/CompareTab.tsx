@@ -2,7 +2,9 @@ import { useState } from 'react';
 
 import { deviceKinds, weightFormats } from '../../../main/contract/domain.ts';
 import type { DeviceKind, LoadedModel, WeightFormat } from '../../../main/contract/domain.ts';
-import type { Comparison, Environment, Variant } from '../../../main/contract/metrics.ts';
+import { comparedBy } from '../../../main/contract/benchmark.ts';
+import type { Comparison, Variant } from '../../../main/contract/benchmark.ts';
+import type { Environment } from '../../../main/contract/metrics.ts';
 import { runComparison, stopBenchmark, useBench } from '../../state/bench.ts';
 import { selectModel, useEngine } from '../../state/engine.ts';
 import { durationText } from '../../format.ts';
@@ -19,19 +21,26 @@ interface Side {
   readonly format: WeightFormat | '';
   readonly device: DeviceKind | '';
   readonly threads: string;
+  readonly useGraph: Switch;
+  readonly readsAhead: Switch;
 }
 
-const asLoaded: Side = { format: '', device: '', threads: '' };
+/** '' leaves it out of the comparison. */
+type Switch = '' | 'on' | 'off';
+
+const asLoaded: Side = { format: '', device: '', threads: '', useGraph: '', readsAhead: '' };
 const roundChoices = ['3', '6', '10'] as const;
 const tokenChoices = ['32', '128', '512'] as const;
 const order = ['A', 'B', 'B', 'A'] as const;
 const maxThreads = 1024;
 
-function variantOf({ format, device, threads }: Side): Variant {
+function variantOf({ format, device, threads, useGraph, readsAhead }: Side): Variant {
   return {
     ...(format !== '' && { format }),
     ...(device !== '' && { device }),
     ...(threads !== '' && { threads: Number(threads) }),
+    ...(useGraph !== '' && { useGraph: useGraph === 'on' }),
+    ...(readsAhead !== '' && { readsAhead: readsAhead === 'on' }),
   };
 }
 
@@ -92,6 +101,10 @@ export function CompareTab() {
               </Button>
             )}
           </div>
+          {comparedBy(variantOf(first), variantOf(second)) === 'ttft' && (
+            <p className="field-help">{strings.benchmark.byTtft}</p>
+          )}
+          <p className="field-help">{strings.benchmark.notInTurns}</p>
           {same && <p className="field-help">{strings.benchmark.sameSides}</p>}
           {model === null && running === null && <p className="soft">{strings.benchmark.needsModel}</p>}
           {running === 'comparison' && (
@@ -119,6 +132,11 @@ function SideFields(props: {
     now === undefined ? strings.benchmark.asLoaded : strings.benchmark.asLoadedIs(now);
   const devices = deviceKinds.map((value) => ({ value, label: strings.model.devices[value] }));
   const { device } = side;
+  const onGpu = (device === '' ? model?.device : device) === 'cuda';
+  const switches = (now: string) => [
+    { value: '' as const, label: now },
+    ...(['on', 'off'] as const).map((value) => ({ value, label: strings.benchmark.switches[value] })),
+  ];
   return (
     <fieldset className="side">
       <legend>{strings.benchmark.side(name)}</legend>
@@ -157,6 +175,21 @@ function SideFields(props: {
           />
         )}
       </Field>
+      <SelectField<Switch>
+        label={strings.benchmark.graph}
+        help={onGpu ? strings.benchmark.graphHelp : strings.benchmark.graphNeedsGpu}
+        value={onGpu ? side.useGraph : ''}
+        options={switches(onGpu ? kept(strings.benchmark.switches.on) : strings.common.none)}
+        disabled={!onGpu}
+        onChange={(useGraph) => onChange({ ...side, useGraph })}
+      />
+      <SelectField<Switch>
+        label={strings.benchmark.readsAhead}
+        help={strings.benchmark.readsAheadHelp}
+        value={side.readsAhead}
+        options={switches(strings.benchmark.notCompared)}
+        onChange={(readsAhead) => onChange({ ...side, readsAhead })}
+      />
     </fieldset>
   );
 }
@@ -179,14 +212,14 @@ function Turns({ rounds }: { readonly rounds: number }) {
 }
 
 function Outcome({ comparison }: { readonly comparison: Comparison }) {
-  const { first, second, firstNs, secondNs } = comparison;
+  const { first, second, firstNs, secondNs, variants } = comparison;
   const all = [...firstNs, ...secondNs];
   const low = Math.min(...all);
   const span = Math.max(...all) - low || 1;
-  const runs = (name: 'A' | 'B', made: Environment, ns: readonly number[]) => (
+  const runs = (name: 'A' | 'B', made: Environment, variant: Variant | undefined, ns: readonly number[]) => (
     <div className="runs">
       <span className="runs-name">
-        {name} <span className="soft">{strings.benchmark.settings(made)}</span>
+        {name} <span className="soft">{strings.benchmark.settings(made, variant ?? {})}</span>
       </span>
       <span className="runs-track" role="img" aria-label={ns.map(durationText).join(', ')}>
         {ns.map((value, index) => (
@@ -197,10 +230,10 @@ function Outcome({ comparison }: { readonly comparison: Comparison }) {
     </div>
   );
   return (
-    <Panel title={strings.benchmark.outcome} help={strings.benchmark.outcomeHelp}>
+    <Panel title={strings.benchmark.outcome} help={strings.benchmark.outcomeHelp[comparison.comparedBy]}>
       <p className="verdict">{strings.benchmark.verdict(comparison)}</p>
-      {runs('A', first, firstNs)}
-      {runs('B', second, secondNs)}
+      {runs('A', first, variants[0], firstNs)}
+      {runs('B', second, variants[1], secondNs)}
     </Panel>
   );
 }

@@ -10,7 +10,10 @@ import { strings } from '../../strings.ts';
 import { useMedia } from '../../ui/useMedia.ts';
 import { StripPainter, plotOf, sourceOf, xOf, yOf } from './stripPainter.ts';
 
-/** Inter-token latency of one answer. A running one is drawn with each frame that brings tokens, without React. */
+/** Twenty times a second looks like growing; each drawing makes the browser put the whole strip on the screen again. */
+const drawEveryMs = 50;
+
+/** Inter-token latency of one answer. A running one is drawn with the frames that bring tokens, without React. */
 export function ItlStrip(props: {
   readonly messageId: string;
   readonly live: boolean;
@@ -49,9 +52,13 @@ export function ItlStrip(props: {
     if (painter === null || !live) return undefined;
     const series = seenTimings(messageId)?.itlNs;
     if (series !== undefined) painter.drawAll(series, series.histogram.percentiles(), true);
+    let drawnAt = -Infinity;
     return onTokensShown(() => {
+      const now = performance.now();
       const grown = seenTimings(messageId)?.itlNs;
-      if (grown !== undefined) painter.drawNew(grown);
+      if (grown === undefined || now - drawnAt < drawEveryMs) return;
+      drawnAt = now;
+      painter.drawNew(grown);
     });
   }, [painter, live, messageId, width, theme, systemDark]);
 

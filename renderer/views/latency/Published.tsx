@@ -1,5 +1,5 @@
 import { published } from '../../../main/contract/published.ts';
-import type { Benchmark } from '../../../main/contract/metrics.ts';
+import type { Benchmark } from '../../../main/contract/benchmark.ts';
 import { durationText, rateText } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { Panel } from './Panel.tsx';

@@ -1,5 +1,5 @@
 /** A benchmark as files to keep and to send: JSON with everything, CSV with the rows. */
-import type { Benchmark } from '../../../main/contract/metrics.ts';
+import type { Benchmark } from '../../../main/contract/benchmark.ts';
 
 export const fileName = ({ at, environment }: Benchmark): string =>
   `nemoflash-benchmark-${new Date(at).toISOString().slice(0, 19).replace(/[:T]/g, '-')}-${environment.hash}`;

@@ -1,5 +1,5 @@
 /** A benchmark as one picture: what was measured, on what, and the hash that says what it may be compared with. */
-import type { Benchmark, BenchmarkRow } from '../../../main/contract/metrics.ts';
+import type { Benchmark, BenchmarkRow } from '../../../main/contract/benchmark.ts';
 import { durationText, momentText, rateText } from '../../format.ts';
 import { strings } from '../../strings.ts';
 

@@ -51,6 +51,9 @@ export function yOf(plot: Plot, ns: number): number {
   return inset.top + high * (1 - Math.min(ns, plot.topNs) / plot.topNs);
 }
 
+const linesOf = (plot: Plot, { p50, p99 }: Percentiles): string =>
+  `${Math.round(yOf(plot, p50))} ${Math.round(yOf(plot, p99))}`;
+
 interface Colours {
   readonly dot: string;
   readonly line: string;
@@ -96,6 +99,8 @@ export class StripPainter {
   #colours: Colours | null = null;
   #plot: Plot | null = null;
   #drawn = 0;
+  /** Where the lines of the percentiles are, in pixels of the page. */
+  #lines = '';
 
   constructor(grid: HTMLCanvasElement, dots: HTMLCanvasElement) {
     this.#grid = grid;
@@ -133,8 +138,8 @@ export class StripPainter {
       wanted.topNs === plot.topNs &&
       wanted.width === plot.width &&
       wanted.first - plot.first <= plot.capacity / 4;
-    if (fits) this.#drawGrid(plot, spread);
-    else this.drawAll(source, spread, true);
+    if (!fits) this.drawAll(source, spread, true);
+    else if (linesOf(plot, spread) !== this.#lines) this.#drawGrid(plot, spread);
   }
 
   /** Both layers on the ground of the page. */
@@ -170,6 +175,7 @@ export class StripPainter {
 
   #drawGrid(plot: Plot, spread: Percentiles): void {
     if (this.#under === null || this.#colours === null) return;
+    this.#lines = linesOf(plot, spread);
     this.#under.clearRect(0, 0, plot.width, stripHeight);
     this.#under.font = this.#font;
     drawGrid(this.#under, plot, spread, this.#colours);

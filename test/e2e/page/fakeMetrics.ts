@@ -1,10 +1,9 @@
 /** Measurements made up for tests of the page alone: plausible, always the same, and consistent with each other. */
 import type { GenerationStats, TokenTiming } from '../../../main/contract/domain.ts';
-import { benchmarkPlans } from '../../../main/contract/metrics.ts';
+import { benchmarkPlans } from '../../../main/contract/benchmark.ts';
+import type { Benchmark, Comparison } from '../../../main/contract/benchmark.ts';
 import type {
   AnswerRecord,
-  Benchmark,
-  Comparison,
   Environment,
   MetricsOverview,
   Microscope,
@@ -220,6 +219,8 @@ export const benchmarks: readonly Benchmark[] = [
 export const comparison: Comparison = {
   first: environment,
   second: { ...environment, hash: '77aa00bb11cc', format: 'int8' },
+  variants: [{}, { format: 'int8' }],
+  comparedBy: 'itl',
   firstNs: [3_102_000, 3_098_000, 3_110_000, 3_097_000, 3_105_000, 3_101_000],
   secondNs: [4_020_000, 4_031_000, 4_012_000, 4_044_000, 4_025_000, 4_018_000],
   ratio: 1.297,

@@ -9,7 +9,7 @@ const measured = {
   anatomy: [stage('ffn_up', 'ffn', 600_000, 30_000_000), stage('ffn_down', 'ffn', 200_000, 10_000_000)],
   stamp_overhead: { median: 0.004, low: -0.002, high: 0.009 },
   trace_overhead: { median: 0.12, low: 0.1, high: 0.15 },
-  read_bandwidth_gb_per_s: 100,
+  bandwidth_gb_per_s: 100,
 };
 
 describe('the anatomy on the command line', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { verdictText } from '../../../main/contract/metrics.ts';
-import type { BenchmarkPlan, BenchmarkProgress } from '../../../main/contract/metrics.ts';
+import { verdictText } from '../../../main/contract/benchmark.ts';
+import type { BenchmarkPlan, BenchmarkProgress } from '../../../main/contract/benchmark.ts';
 import { runBenchmark } from '../../../main/metrics/benchmark.ts';
 import { compareRuns, runComparison } from '../../../main/metrics/comparison.ts';
 import { meanInterval, median } from '../../../main/metrics/statistics.ts';
@@ -69,6 +69,26 @@ describe('comparison', () => {
     expect(loads).toEqual(['bf16', 'int8', 'bf16', 'int8', 'bf16']);
     expect(result.firstNs).toHaveLength(4);
     expect(result.secondNs).toHaveLength(4);
+  });
+
+  it('times reading ahead from Enter to the first token, and loads once', async () => {
+    const engine = scriptedEngine('x'.repeat(64));
+    const lengths: number[] = [];
+    let loads = 0;
+    engine.load = ((load) => (request) => ((loads += 1), load(request)))(engine.load);
+    engine.generate = ((generate) => async (request) => {
+      const result = await generate(request);
+      lengths.push(request.prompt.tokens.length);
+      const reusedTokens = request.sampling.maxNewTokens === 1 ? 248 : 0;
+      return { ...result, stats: { ...result.stats, reusedTokens, ttftNs: 7e6 } };
+    })(engine.generate);
+    const base = { source: 's', format: 'bf16' } as const;
+    const sides = { first: { readsAhead: false }, second: { readsAhead: true } };
+    const run = { engine, base, ...sides, rounds: 2, tokens: 8, signal: new AbortController().signal };
+    const { firstNs, secondNs } = await runComparison({ ...run, onProgress: () => undefined });
+    expect(loads).toBe(1);
+    expect([...firstNs, ...secondNs]).toEqual(new Array(8).fill(7e6));
+    expect(lengths.slice(0, 5)).toEqual([32, 256, 32, 248, 256]);
   });
 
   /** Runs with a drift over time and noise; the second takes `share` of the first's time. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Benchmark } from '../../../main/contract/metrics.ts';
+import type { Benchmark } from '../../../main/contract/benchmark.ts';
 import { benchmarkCsv, benchmarkJson, fileName } from '../../../renderer/views/latency/benchmarkFiles.ts';
 import { plotOf, sourceOf, xOf, yOf } from '../../../renderer/views/latency/stripPainter.ts';
 import { bytesByClass, partsOf } from '../../../renderer/views/latency/stages.ts';
