@@ -301,6 +301,7 @@ export const german: Strings = {
     itl: 'ITL',
     tokens: tokenCount,
     reused: (reused, prompt) => `${count(reused)} von ${count(prompt)} wiederverwendet`,
+    typed: (tokens) => `${count(tokens)} beim Tippen`,
     restored: (tokens) => `${count(tokens)} von der Platte`,
     open: 'Diese Antwort auf der Latenzseite öffnen',
   },

@@ -138,6 +138,7 @@ export const germanLatency: Strings['latency'] = {
   figures: 'Zahlen',
   promptTokens: 'Tokens des Prompts',
   reusedTokens: 'Davon wiederverwendet',
+  typedTokens: 'davon beim Tippen',
   outputTokens: 'Tokens der Antwort',
   queue: 'In der Schlange gewartet',
   prefillTime: 'Lesen des Prompts',

@@ -158,6 +158,7 @@ export const latencyStrings = {
   figures: 'Figures',
   promptTokens: 'Prompt tokens',
   reusedTokens: 'Of these reused',
+  typedTokens: 'of these, while typing',
   outputTokens: 'Answer tokens',
   queue: 'Waited in the queue',
   prefillTime: 'Reading the prompt',

@@ -287,6 +287,7 @@ export const english = {
     itl: 'ITL',
     tokens: tokenCount,
     reused: (reused: number, prompt: number) => `reused ${count(reused)} of ${count(prompt)}`,
+    typed: (tokens: number) => `${count(tokens)} while typing`,
     restored: (tokens: number) => `${count(tokens)} from disk`,
     open: 'Open the latency dashboard on this answer',
   },

@@ -9,7 +9,7 @@ import type { AnswerMake, ChatStore } from '../history/chatStore.ts';
 import { pathTo } from '../history/messageTree.ts';
 import type { Log } from '../log.ts';
 import { planContext, withCut } from './contextPlan.ts';
-import { readDraft } from './readDraft.ts';
+import { DraftReader } from './readDraft.ts';
 import { nothingMade, RunningAnswer } from './runningAnswer.ts';
 import type { Publish } from './runningAnswer.ts';
 import { summarised } from './summarise.ts';
@@ -36,8 +36,7 @@ export class ChatService {
   /** By generation id. At most one per chat. */
   readonly #running = new Map<string, RunningAnswer>();
   #closing = false;
-  /** Stops the reading of a draft. */
-  #draft = new AbortController();
+  readonly #drafts = new DraftReader();
 
   /** Settles what the last run left: answers cut off by a crash, chats deleted long ago. */
   constructor(options: ChatServiceOptions) {
@@ -104,17 +103,16 @@ export class ChatService {
 
   /** Nothing happens while answers run, for a conversation that does not fit, and for a first word. */
   async prepare({ chatId, parentId, content }: ParsedRequest<'chat.prepare'>): Promise<Reply<'chat.prepare'>> {
-    this.#draft.abort();
+    this.#drafts.stop();
     if (this.#running.size > 0 || this.#closing || !this.#options.settings.current.prefillWhileTyping) {
       return { readTokens: 0 };
     }
-    this.#draft = new AbortController();
     const chat = this.#store.get(chatId);
     const draft = this.#newMessage(chatId, parentId, 'user', content.toWellFormed());
     const conversation = [...pathTo(chat.messages, parentId), draft];
     const tokensOf = this.#store.answerTokens.ofChat(chatId);
     const { engine } = this.#options;
-    return { readTokens: await readDraft({ engine, chat, conversation, tokensOf }, this.#draft.signal) };
+    return { readTokens: await this.#drafts.read({ engine, chat, conversation, tokensOf }, parentId) };
   }
 
   /** Also answers a message that has none, as imported chats may end in one. */
@@ -177,7 +175,7 @@ export class ChatService {
   /** Ends every answer as `interrupted` and waits until they are stored. Call before the engine and the store close. */
   async dispose(): Promise<void> {
     this.#closing = true;
-    this.#draft.abort();
+    this.#drafts.stop();
     const answers = [...this.#running.values()];
     for (const answer of answers) answer.interrupt();
     await Promise.all(answers.map((answer) => answer.done));
@@ -191,7 +189,7 @@ export class ChatService {
     commit: (answer: Message) => void,
     givenMake: AnswerMake | null = null,
   ): Reply<'chat.regenerate'> {
-    this.#draft.abort();
+    const knownBeforeTyping = this.#drafts.takeKnown(chat.id, conversation.at(-1)?.parentId ?? null);
     const { engine, onAnswered, onRest, settings } = this.#options;
     const { sampling } = chat;
     const known = this.#store.answerTokens.ofChat(chat.id);
@@ -204,6 +202,7 @@ export class ChatService {
       prepare: view.toSummarise.length > 0 ? (signal) => summarised(scene, view, signal) : null,
       sampling,
       logprobs: settings.current.logprobs,
+      knownBeforeTyping,
       make: givenMake ?? (answer.content === '' ? nothingMade : this.#makeOf(answer.id, tokensOf)),
     });
     try {

@@ -21,23 +21,55 @@ function draftPrompt(scene: Scene): Prompt | null {
   return { tokens: prompt.tokens.slice(0, end), boundaries, isDraft: true };
 }
 
-/** Returns the number of tokens read; 0 when there was nothing to read or no room. Never makes anyone wait for long. */
-export async function readDraft(
-  scene: Scene & { readonly engine: Pick<EngineService, 'generate'> },
-  signal: AbortSignal,
-): Promise<number> {
-  const { engine, chat } = scene;
-  const { status } = engine;
-  if (status.state !== 'ready' || status.running + status.queued > 0) return 0;
-  try {
-    const prompt = draftPrompt(scene);
-    if (prompt === null) return 0;
-    const sampling = { ...chat.sampling, maxNewTokens: 0 };
-    const { stats } = await engine.generate({ prompt, sampling, signal, isMeasurement: true });
-    return stats.finishReason === 'cancelled' ? 0 : prompt.tokens.length;
-  } catch (error) {
-    // It will be said when the message is sent.
-    if (error instanceof AppError) return 0;
-    throw error;
+interface Reading {
+  readonly chatId: string;
+  readonly parentId: string | null;
+  /** Of the conversation, there already when the message was begun. */
+  readonly knownTokens: number;
+}
+
+/** Reads one draft at a time. Never makes anyone wait for long. */
+export class DraftReader {
+  #abort = new AbortController();
+  #reading: Reading | null = null;
+
+  /** Stops the reading under way; what was read stays. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  /** Returns the number of tokens read; 0 when there was nothing to read or no room. */
+  async read(
+    scene: Scene & { readonly engine: Pick<EngineService, 'generate'> },
+    parentId: string | null,
+  ): Promise<number> {
+    const { engine, chat } = scene;
+    this.stop();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    const { status } = engine;
+    if (status.state !== 'ready' || status.running + status.queued > 0) return 0;
+    try {
+      const prompt = draftPrompt(scene);
+      if (prompt === null) return 0;
+      const sampling = { ...chat.sampling, maxNewTokens: 0 };
+      const { stats } = await engine.generate({ prompt, sampling, signal, isMeasurement: true });
+      if (stats.finishReason === 'cancelled') return 0;
+      const isFirst = this.#reading?.chatId !== chat.id || this.#reading.parentId !== parentId;
+      if (isFirst) this.#reading = { chatId: chat.id, parentId, knownTokens: stats.reusedTokens };
+      return prompt.tokens.length;
+    } catch (error) {
+      // It will be said when the message is sent.
+      if (error instanceof AppError) return 0;
+      throw error;
+    }
+  }
+
+  /** For the answer to a message: what was known before it was typed; null when nothing of it was read ahead. */
+  takeKnown(chatId: string, parentId: string | null): number | null {
+    this.stop();
+    const reading = this.#reading;
+    this.#reading = null;
+    return reading?.chatId === chatId && reading.parentId === parentId ? reading.knownTokens : null;
   }
 }

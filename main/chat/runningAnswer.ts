@@ -1,7 +1,7 @@
 /** One answer in the making: from the engine's frames to the page and to the disk. */
 import { randomUUID } from 'node:crypto';
 
-import type { ContextCut, Message, SamplingOptions, TokenTiming } from '../contract/domain.ts';
+import type { ContextCut, GenerationStats, Message, SamplingOptions, TokenTiming } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ErrorInfo } from '../contract/errors.ts';
 import type { EventName, Events } from '../contract/ipcEvents.ts';
@@ -33,6 +33,8 @@ export interface AnswerStart {
   readonly sampling: SamplingOptions;
   /** Alternatives to remember per token; 0: none, nor how likely the token was. */
   readonly logprobs: number;
+  /** Tokens known before the message was typed; null when nothing was read while it was. */
+  readonly knownBeforeTyping: number | null;
   /** What the text that is already there was made of; null when nobody knows. */
   readonly make: AnswerMake | null;
 }
@@ -197,9 +199,16 @@ export class RunningAnswer {
         stats: null,
       };
     }
-    const { text, stats } = ending.result;
+    const { text } = ending.result;
+    const stats = this.#withTyped(ending.result.stats);
     const status = interrupted ? 'interrupted' : stats.finishReason === 'error' ? 'failed' : 'complete';
     return { ...this.#message, content: this.#message.content + text, status, error: null, stats };
+  }
+
+  #withTyped(stats: GenerationStats): GenerationStats {
+    const { knownBeforeTyping } = this.#start;
+    if (knownBeforeTyping === null || stats.reusedTokens <= knownBeforeTyping) return stats;
+    return { ...stats, typedTokens: stats.reusedTokens - knownBeforeTyping };
   }
 
   #makeOf(ending: Ending): AnswerMake | null {

@@ -24,6 +24,8 @@ export interface GenerationStats {
   readonly reusedTokens: number;
   /** Of the reused ones, brought back from the disk, as after a restart. */
   readonly restoredTokens?: number | undefined;
+  /** Of the reused ones, read while the message was typed. */
+  readonly typedTokens?: number | undefined;
   /** Why a saved state of the conversation could not be used, so that it was read again. */
   readonly notice?: string | undefined;
   readonly prefillNs: number;

@@ -26,6 +26,7 @@ export const statsSchema: z.ZodType<GenerationStats> = z.object({
   promptTokens: amount,
   reusedTokens: amount,
   restoredTokens: amount.optional().catch(undefined),
+  typedTokens: amount.optional().catch(undefined),
   notice: z.string().optional().catch(undefined),
   prefillNs: amount,
   ttftNs: amount,

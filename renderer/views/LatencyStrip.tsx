@@ -72,6 +72,7 @@ function FinalStrip({ id, stats }: { readonly id: string; readonly stats: Genera
       )}
       <span>{strings.strip.tokens(stats.outputTokens)}</span>
       {stats.reusedTokens > 0 && <span>{strings.strip.reused(stats.reusedTokens, stats.promptTokens)}</span>}
+      {stats.typedTokens !== undefined && <span>{strings.strip.typed(stats.typedTokens)}</span>}
       {stats.restoredTokens !== undefined && <span>{strings.strip.restored(stats.restoredTokens)}</span>}
     </button>
   );

@@ -44,6 +44,8 @@ async function send(chatId: string, parentId: string | null, content: string): P
 }
 
 const read = ({ stats }: Message) => (stats?.promptTokens ?? 0) - (stats?.reusedTokens ?? 0);
+/** Where the conversation stood behind an answer: the last token is not consumed until somebody goes on. */
+const known = ({ stats }: Message) => (stats?.promptTokens ?? 0) + (stats?.outputTokens ?? 0) - 1;
 const words = 'Where is New York, and what is it like there in winter? '.repeat(6);
 
 beforeAll(async () => {
@@ -70,6 +72,8 @@ describe('reading while typing', () => {
     const answer = await send(chatId, first.id, words);
     expect(answer.stats?.reusedTokens).toBe(typed[2]);
     expect(read(answer)).toBeLessThan(30);
+    // The first exchange was known before; everything else of the message was read while it was typed.
+    expect(answer.stats?.typedTokens).toBe((typed[2] ?? 0) - known(first));
 
     // Another beginning: back to before the draft, whose conversation is not read again.
     await chats.prepare({ chatId, parentId: answer.id, content: `${words} one way` });
@@ -83,6 +87,7 @@ describe('reading while typing', () => {
     await engine.load({ source: tiny, format: 'f32', contextPositions: 4096 });
     const plain = await send(chatId, answer.id, `No: ${words} another way`);
     expect(read(plain)).toBe(plain.stats?.promptTokens);
+    expect(plain.stats?.typedTokens).toBeUndefined();
     expect(plain.content).toBe(edited.content);
   });
 });

@@ -19,6 +19,8 @@ export function StatsTable({
     <Facts>
       <Fact term={strings.latency.promptTokens}>{count(stats.promptTokens)}</Fact>
       <Fact term={strings.latency.reusedTokens}>{count(stats.reusedTokens)}</Fact>
+      {stats.typedTokens !== undefined && <Fact term={strings.latency.typedTokens}>{count(stats.typedTokens)}</Fact>}
+      <Fact term={strings.latency.ttft}>{durationText(stats.ttftNs)}</Fact>
       <Fact term={strings.latency.outputTokens}>{count(stats.outputTokens)}</Fact>
       <Fact term={strings.latency.queue}>{durationText(stats.queueNs)}</Fact>
       <Fact term={strings.latency.prefillTime}>{durationText(stats.prefillNs)}</Fact>
