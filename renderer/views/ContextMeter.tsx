@@ -1,5 +1,3 @@
-import { Popover } from 'radix-ui';
-
 import { contextPolicyKinds, defaultContextPolicy, keepTurnsRange } from '../../main/contract/domain.ts';
 import { setContextPolicy, useChat } from '../state/chat.ts';
 import { selectModel, useEngine } from '../state/engine.ts';
@@ -7,6 +5,7 @@ import { useLatency } from '../state/latency.ts';
 import { count, percent } from '../format.ts';
 import { strings } from '../strings.ts';
 import type { ChatState } from '../state/chatReducers.ts';
+import { PopoverPanel } from '../ui/PopoverPanel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { SliderField } from '../ui/SliderField.tsx';
 
@@ -48,8 +47,9 @@ export function ContextMeter() {
   const { total, used, reserve, tight } = fill;
   const words = `${strings.context.meter(used, total)}, ${tight ? strings.context.tight : strings.context.reserve(reserve)}`;
   return (
-    <Popover.Root>
-      <Popover.Trigger asChild>
+    <PopoverPanel
+      label={strings.context.label}
+      button={
         <button
           type="button"
           className={tight ? 'meter meter-tight' : 'meter'}
@@ -62,20 +62,11 @@ export function ContextMeter() {
           </span>
           <span className="figures meter-figures">{count(used)}</span>
         </button>
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          className="popover scroll"
-          align="end"
-          sideOffset={8}
-          collisionPadding={8}
-          aria-label={strings.context.label}
-        >
-          <Figures fill={fill} />
-          <PolicyChoice />
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+      }
+    >
+      <Figures fill={fill} />
+      <PolicyChoice />
+    </PopoverPanel>
   );
 }
 

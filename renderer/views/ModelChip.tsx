@@ -1,4 +1,3 @@
-import { Popover } from 'radix-ui';
 import { useState } from 'react';
 
 import { contextRange, weightFormats } from '../../main/contract/domain.ts';
@@ -14,6 +13,7 @@ import { Button } from '../ui/Button.tsx';
 import { SelectField } from '../ui/Field.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Notice } from '../ui/Notice.tsx';
+import { PopoverPanel } from '../ui/PopoverPanel.tsx';
 import { Progress } from '../ui/Progress.tsx';
 import { LostActions } from './LostActions.tsx';
 
@@ -42,31 +42,22 @@ export function ModelChip() {
   const [open, setOpen] = useState(false);
   const text = chipText(status);
   return (
-    <Popover.Root
+    <PopoverPanel
+      label={strings.model.chip}
+      button={
+        <button type="button" className="chip" aria-label={`${strings.model.chip}: ${text}`} title={text}>
+          <span className="chip-text">{text}</span>
+          <Icon name="down" />
+        </button>
+      }
       open={open}
       onOpenChange={(next) => {
         setOpen(next);
         if (next) void loadDevices();
       }}
     >
-      <Popover.Trigger asChild>
-        <button type="button" className="chip" aria-label={`${strings.model.chip}: ${text}`} title={text}>
-          <span className="chip-text">{text}</span>
-          <Icon name="down" />
-        </button>
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          className="popover scroll"
-          align="end"
-          sideOffset={8}
-          collisionPadding={8}
-          aria-label={strings.model.chip}
-        >
-          <ChipPanel status={status} close={() => setOpen(false)} />
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+      <ChipPanel status={status} close={() => setOpen(false)} />
+    </PopoverPanel>
   );
 }
 

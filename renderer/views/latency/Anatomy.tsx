@@ -3,7 +3,8 @@ import type { Anatomy as Times, AnswerRecord, Roofline } from '../../../main/con
 import { bandwidthText, bytesText, durationText, percent } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { pageClockNs } from './LatencyFigures.tsx';
-import { Fact, Facts } from './Panel.tsx';
+import { FigureTable } from './FigureTable.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
 import { bytesByClass, colourOf, partsOf } from './stages.ts';
 import type { Share } from './stages.ts';
 
@@ -79,49 +80,40 @@ function ClassTable({ bars, limits }: { readonly bars: readonly Bar[]; readonly 
   const bytesPerSecond = limits?.limits?.bytesPerSecond ?? null;
   const { latency, common } = strings;
   return (
-    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={latency.table(latency.anatomy)}>
-      <table className="series figures">
-        <thead>
-          <tr>
-            {[latency.stage, latency.anatomyMedian, latency.ofGap, latency.anatomyWorst].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-            {bytes !== null &&
-              [latency.bytes, latency.speed, latency.ofLimit].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
+    <FigureTable
+      title={latency.anatomy}
+      className="stage-table"
+      head={[
+        latency.stage,
+        latency.anatomyMedian,
+        latency.ofGap,
+        latency.anatomyWorst,
+        ...(bytes === null ? [] : [latency.bytes, latency.speed, latency.ofLimit]),
+      ]}
+    >
+      {median?.parts.map(({ share, ns }, index) => {
+        const moved = bytes?.[index] ?? 0;
+        const speed = ns > 0 && moved > 0 ? (1e9 * moved) / ns : null;
+        return (
+          <tr key={share}>
+            <th scope="row">
+              <span className="legend-colour" style={{ background: colourOf(share) }} />
+              {latency.stages[share]}
+            </th>
+            <td>{durationText(ns)}</td>
+            <td>{percent(ns / Math.max(1, median.gapNs))}</td>
+            <td>{durationText(longest?.parts[index]?.ns ?? 0)}</td>
+            {bytes !== null && (
+              <>
+                <td>{moved === 0 ? common.none : bytesText(moved)}</td>
+                <td>{speed === null ? common.none : bandwidthText(speed)}</td>
+                <td>{speed === null || bytesPerSecond === null ? common.none : percent(speed / bytesPerSecond)}</td>
+              </>
+            )}
           </tr>
-        </thead>
-        <tbody>
-          {median?.parts.map(({ share, ns }, index) => {
-            const moved = bytes?.[index] ?? 0;
-            const speed = ns > 0 && moved > 0 ? (1e9 * moved) / ns : null;
-            return (
-              <tr key={share}>
-                <th scope="row">
-                  <span className="legend-colour" style={{ background: colourOf(share) }} />
-                  {latency.stages[share]}
-                </th>
-                <td>{durationText(ns)}</td>
-                <td>{percent(ns / Math.max(1, median.gapNs))}</td>
-                <td>{durationText(longest?.parts[index]?.ns ?? 0)}</td>
-                {bytes !== null && (
-                  <>
-                    <td>{moved === 0 ? common.none : bytesText(moved)}</td>
-                    <td>{speed === null ? common.none : bandwidthText(speed)}</td>
-                    <td>{speed === null || bytesPerSecond === null ? common.none : percent(speed / bytesPerSecond)}</td>
-                  </>
-                )}
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </FigureTable>
   );
 }
 

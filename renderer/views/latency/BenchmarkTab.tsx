@@ -12,6 +12,7 @@ import { Progress } from '../../ui/Progress.tsx';
 import { Segmented } from '../../ui/Segmented.tsx';
 import { Sparkline } from '../../ui/Sparkline.tsx';
 import { saveFile } from '../../ui/clipboard.ts';
+import { FigureTable } from './FigureTable.tsx';
 import { Panel } from './Panel.tsx';
 import { Published } from './Published.tsx';
 import { benchmarkCsv, benchmarkJson, fileName } from './benchmarkFiles.ts';
@@ -116,53 +117,37 @@ function Result({ benchmark, kept }: { readonly benchmark: Benchmark; readonly k
       <p className="field-help panel-lead">
         {[environment.device, environment.format, environment.model, environment.hash].join(' · ')}
       </p>
-      <div
-        className="table-scroll"
-        tabIndex={0}
-        role="region"
-        aria-label={strings.latency.table(strings.benchmark.run)}
+      <FigureTable
+        title={strings.benchmark.run}
+        head={[
+          strings.benchmark.what,
+          'tok/s',
+          strings.benchmark.spread,
+          strings.benchmark.took,
+          'ITL p50',
+          'ITL p99',
+          'max',
+          strings.benchmark.overTime,
+        ]}
       >
-        <table className="series figures">
-          <thead>
-            <tr>
-              {[
-                strings.benchmark.what,
-                'tok/s',
-                strings.benchmark.spread,
-                strings.benchmark.took,
-                'ITL p50',
-                'ITL p99',
-                'max',
-              ].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-              <th scope="col">{strings.benchmark.overTime}</th>
+        {rows.map((row) => {
+          const { kind, size, tokensPerSecond, seconds, itlNs } = row;
+          const past = speedsOf(kept, benchmark, kind, size);
+          const or = (ns: number | undefined): string => (ns === undefined ? strings.common.none : durationText(ns));
+          return (
+            <tr key={`${kind} ${size}`}>
+              <th scope="row">{strings.benchmark.row(kind, size)}</th>
+              <td>{plainRate(tokensPerSecond.median)}</td>
+              <td>{`${plainRate(tokensPerSecond.low)} – ${plainRate(tokensPerSecond.high)}`}</td>
+              <td>{durationText(1e9 * seconds.median)}</td>
+              <td>{or(itlNs?.p50)}</td>
+              <td>{or(itlNs?.p99)}</td>
+              <td>{or(itlNs?.max)}</td>
+              <td>{past.length < 2 ? strings.common.none : <Sparkline values={past} />}</td>
             </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => {
-              const { kind, size, tokensPerSecond, seconds, itlNs } = row;
-              const past = speedsOf(kept, benchmark, kind, size);
-              const or = (ns: number | undefined): string =>
-                ns === undefined ? strings.common.none : durationText(ns);
-              return (
-                <tr key={`${kind} ${size}`}>
-                  <th scope="row">{strings.benchmark.row(kind, size)}</th>
-                  <td>{plainRate(tokensPerSecond.median)}</td>
-                  <td>{`${plainRate(tokensPerSecond.low)} – ${plainRate(tokensPerSecond.high)}`}</td>
-                  <td>{durationText(1e9 * seconds.median)}</td>
-                  <td>{or(itlNs?.p50)}</td>
-                  <td>{or(itlNs?.p99)}</td>
-                  <td>{or(itlNs?.max)}</td>
-                  <td>{past.length < 2 ? strings.common.none : <Sparkline values={past} />}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+          );
+        })}
+      </FigureTable>
       {leftOut.length > 0 && (
         <p className="field-help">
           {strings.benchmark.leftOut} {leftOut.join('; ')}.

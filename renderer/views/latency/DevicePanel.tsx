@@ -6,7 +6,7 @@ import { selectModel, useEngine } from '../../state/engine.ts';
 import { bytesText, count } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { Sparkline } from '../../ui/Sparkline.tsx';
-import { Fact, Facts } from './Panel.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
 
 const everyMs = 1000;
 const keptSamples = 60;

@@ -11,7 +11,9 @@ import { Button } from '../../ui/Button.tsx';
 import { Notice } from '../../ui/Notice.tsx';
 import { Anatomy } from './Anatomy.tsx';
 import { PercentileTable, SeriesTable, StatsTable, pageClockNs } from './LatencyFigures.tsx';
-import { Fact, Facts, Panel } from './Panel.tsx';
+import { FigureTable } from './FigureTable.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
+import { Panel } from './Panel.tsx';
 import { WorstTokens } from './WorstTokens.tsx';
 import { useAsked } from './useAsked.ts';
 
@@ -85,39 +87,28 @@ function AnswerTable(props: {
   readonly onShow: (id: number) => void;
 }) {
   const { answers, shownId, onShow } = props;
+  const { latency } = strings;
   return (
-    <div
-      className="table-scroll answers"
-      tabIndex={0}
-      role="region"
-      aria-label={strings.latency.table(strings.latency.answers)}
+    <FigureTable
+      title={latency.answers}
+      className="answers"
+      head={[
+        latency.when,
+        latency.tokensHead,
+        'TTFT',
+        'tok/s',
+        'p50',
+        'p95',
+        'p99',
+        'max',
+        { name: latency.ipcHead, className: 'wide-only' },
+        { name: latency.paintHead, className: 'wide-only' },
+      ]}
     >
-      <table className="series figures">
-        <thead>
-          <tr>
-            <th scope="col">{strings.latency.when}</th>
-            <th scope="col">{strings.latency.tokensHead}</th>
-            <th scope="col">TTFT</th>
-            <th scope="col">tok/s</th>
-            <th scope="col">p50</th>
-            <th scope="col">p95</th>
-            <th scope="col">p99</th>
-            <th scope="col">max</th>
-            <th scope="col" className="wide-only">
-              {strings.latency.ipcHead}
-            </th>
-            <th scope="col" className="wide-only">
-              {strings.latency.paintHead}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {answers.map((record) => (
-            <AnswerRow key={record.id} record={record} shown={record.id === shownId} onShow={onShow} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+      {answers.map((record) => (
+        <AnswerRow key={record.id} record={record} shown={record.id === shownId} onShow={onShow} />
+      ))}
+    </FigureTable>
   );
 }
 

@@ -4,7 +4,8 @@ import type { PageSeries } from '../../../main/contract/metrics.ts';
 import { seenTimings, useLatency } from '../../state/latency.ts';
 import { count, durationText } from '../../format.ts';
 import { strings } from '../../strings.ts';
-import { Fact, Facts } from './Panel.tsx';
+import { FigureTable } from './FigureTable.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
 
 /** The measured facts of one answer. */
 export function StatsTable({
@@ -75,25 +76,14 @@ export function PercentileTable(props: { readonly title: string; readonly rows: 
   const { title, rows } = props;
   const counted = rows.some(({ total }) => total !== undefined);
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.table(title)}>
-      <table className="series figures">
-        <thead>
-          <tr>
-            <th scope="col">{strings.latency.seriesHead}</th>
-            <th scope="col">p50</th>
-            <th scope="col">p95</th>
-            <th scope="col">p99</th>
-            <th scope="col">max</th>
-            {counted && <th scope="col">{strings.latency.measured}</th>}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <SeriesRow key={row.name} {...row} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <FigureTable
+      title={title}
+      head={[strings.latency.seriesHead, 'p50', 'p95', 'p99', 'max', ...(counted ? [strings.latency.measured] : [])]}
+    >
+      {rows.map((row) => (
+        <SeriesRow key={row.name} {...row} />
+      ))}
+    </FigureTable>
   );
 }
 

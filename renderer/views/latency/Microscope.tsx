@@ -8,6 +8,7 @@ import { selectReady, useEngine } from '../../state/engine.ts';
 import { errorInfo } from '../../state/errors.ts';
 import { bandwidthText, bytesText, durationText, percent } from '../../format.ts';
 import { strings } from '../../strings.ts';
+import { FigureTable } from './FigureTable.tsx';
 import { Button } from '../../ui/Button.tsx';
 import { Notice } from '../../ui/Notice.tsx';
 import { colourOf } from './stages.ts';
@@ -108,41 +109,37 @@ function StageTable(props: {
   readonly bytesPerSecond: number | null;
 }) {
   const { title, rows, bytesPerSecond } = props;
+  const { latency } = strings;
   const layered = rows.some(({ layer }) => layer !== null);
   return (
-    <div className="table-scroll stage-table" tabIndex={0} role="region" aria-label={strings.latency.table(title)}>
-      <table className="series figures">
-        <thead>
-          <tr>
-            <th scope="col">{strings.latency.stage}</th>
-            {layered && <th scope="col">{strings.latency.layer}</th>}
-            <th scope="col">{strings.latency.time}</th>
-            <th scope="col">{strings.latency.bytes}</th>
-            <th scope="col">{strings.latency.speed}</th>
-            <th scope="col">{strings.latency.ofLimit}</th>
+    <FigureTable
+      title={title}
+      className="stage-table"
+      head={[
+        latency.stage,
+        ...(layered ? [latency.layer] : []),
+        latency.time,
+        latency.bytes,
+        latency.speed,
+        latency.ofLimit,
+      ]}
+    >
+      {rows.map(({ key, name, colour, layer, ns, bytes }) => {
+        const speed = ns > 0 && bytes > 0 ? (1e9 * bytes) / ns : null;
+        return (
+          <tr key={key}>
+            <th scope="row">
+              <span className="legend-colour" style={{ background: colour }} />
+              {name}
+            </th>
+            {layered && <td>{layer ?? strings.common.none}</td>}
+            <td>{ns > 0 ? durationText(ns) : strings.common.none}</td>
+            <td>{bytesText(bytes)}</td>
+            <td>{speed === null ? strings.common.none : bandwidthText(speed)}</td>
+            <td>{speed === null || bytesPerSecond === null ? strings.common.none : percent(speed / bytesPerSecond)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ key, name, colour, layer, ns, bytes }) => {
-            const speed = ns > 0 && bytes > 0 ? (1e9 * bytes) / ns : null;
-            return (
-              <tr key={key}>
-                <th scope="row">
-                  <span className="legend-colour" style={{ background: colour }} />
-                  {name}
-                </th>
-                {layered && <td>{layer ?? strings.common.none}</td>}
-                <td>{ns > 0 ? durationText(ns) : strings.common.none}</td>
-                <td>{bytesText(bytes)}</td>
-                <td>{speed === null ? strings.common.none : bandwidthText(speed)}</td>
-                <td>
-                  {speed === null || bytesPerSecond === null ? strings.common.none : percent(speed / bytesPerSecond)}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </FigureTable>
   );
 }

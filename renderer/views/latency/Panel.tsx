@@ -21,16 +21,3 @@ export function Panel(props: {
     </section>
   );
 }
-
-export function Facts({ children }: { readonly children: ReactNode }) {
-  return <dl className="facts">{children}</dl>;
-}
-
-export function Fact({ term, children }: { readonly term: string; readonly children: ReactNode }) {
-  return (
-    <div className="fact">
-      <dt>{term}</dt>
-      <dd className="figures">{children}</dd>
-    </div>
-  );
-}

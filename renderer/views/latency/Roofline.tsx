@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import type { Roofline as Limits } from '../../../main/contract/metrics.ts';
 import { bandwidthText, bytesText, durationText, flopsText, flopText, percent } from '../../format.ts';
 import { strings } from '../../strings.ts';
-import { Fact, Facts } from './Panel.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
 
 const radius = 76;
 const centre = { x: 100, y: 92 };

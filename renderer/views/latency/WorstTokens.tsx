@@ -1,7 +1,7 @@
 import type { WorstToken } from '../../../main/contract/metrics.ts';
 import { durationText } from '../../format.ts';
 import { strings } from '../../strings.ts';
-import { Fact, Facts } from './Panel.tsx';
+import { Fact, Facts } from '../../ui/Fact.tsx';
 
 /** The longest gaps of an answer; the chosen one with where its time went and what else happened. */
 export function WorstTokens(props: {
