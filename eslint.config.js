@@ -97,6 +97,32 @@ export default tseslint.config(
     ],
   ),
   room(
+    ['main/server/**/*.ts'],
+    [
+      ...everywhere,
+      {
+        group: [
+          ...['../ipc/*', '../models/*', '../history/*', '../chat/*', '../metrics/*', '../commands/*', '../app.ts'],
+          ...['../contract/ipc*.ts', '../settings.ts', '../engine/*', '!../engine/engineApi.ts'],
+        ],
+        message: "The API knows the contract and the engine's face only.",
+      },
+    ],
+  ),
+  room(
+    ['main/history/**/*.ts', 'main/chat/**/*.ts', 'main/metrics/**/*.ts'],
+    [
+      ...everywhere,
+      {
+        group: [
+          ...['../ipc/*', '../models/*', '../server/*', '../commands/*', '../app.ts', '../settings.ts'],
+          ...['../engine/*', '!../engine/engineApi.ts'],
+        ],
+        message: "Stores and chats know the contract, each other and the engine's face only.",
+      },
+    ],
+  ),
+  room(
     ['main/models/hub.ts'],
     [...without(notHub), { group: ['../engine/*', '../ipc/*'], message: 'The model room stands alone.' }],
   ),

@@ -137,6 +137,8 @@ export interface NativeGenerateRequest {
   readonly maxNewTokens: number;
   /** Time every stage of every token, which slows them. */
   readonly trace?: boolean | undefined;
+  /** The next token will be asked for as soon as this one is known: a batch waits a moment for that. */
+  readonly continues?: boolean | undefined;
   readonly stop?: StopFlag | undefined;
 }
 

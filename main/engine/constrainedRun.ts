@@ -38,6 +38,7 @@ export async function runConstrained(run: Run, constraint: TokenConstraint): Pro
   const options = () => ({
     sampling: nativeSampling(run, allowed ?? undefined),
     maxNewTokens: allowed === null ? 0 : 1,
+    continues: true,
     stop,
   });
   // What to read is read even if nothing may be said.

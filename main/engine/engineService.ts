@@ -1,63 +1,16 @@
 /** The engine's states and its queue; what one run does is in generation.ts. Knows no shell, no network, no chat. */
-import { totalmem } from 'node:os';
-
 import type { DeviceReport, EngineStatus, LoadedModel, LoadRequest, PromptFormat } from '../contract/domain.ts';
 import { AppError, assertNever } from '../contract/errors.ts';
 import type { DeviceLimits, GpuSample, Stage } from '../contract/metrics.ts';
-import { weightsFolder } from '../home.ts';
 import { loadAddon } from './addon.ts';
-import type { Addon, NativeModel } from './addon.ts';
-import { AnswerMemory } from './answerMemory.ts';
-import { CheckpointPool } from './checkpointPool.ts';
+import type { Addon } from './addon.ts';
 import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
-import { describe } from './describe.ts';
 import { toAppError } from './engineError.ts';
 import { cancelledResult, generate } from './generation.ts';
-import { planLoad, weightBytesOf } from './loadPlan.ts';
+import { openModel } from './openModel.ts';
+import type { EngineServiceOptions, Loaded } from './openModel.ts';
 import { buildPrompt, checkPrompt, checkRoom } from './prompt.ts';
 import { RunQueue } from './runQueue.ts';
-import { SavedStates } from './savedStates.ts';
-import { sequenceLimit, Sequences } from './sequences.ts';
-import { openTokenizer } from './tokenizer.ts';
-
-/** Events and errors worth a line; main/log.ts fits. */
-export interface EngineLog {
-  info(event: string, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
-  error(event: string, error: unknown): void;
-}
-
-export interface EngineServiceOptions {
-  /** The folder of a source, or synthetic:NAME as it is; throws NOT_FOUND. Default: sources are folders. */
-  readonly resolve?: (source: string) => Promise<string>;
-  /** Where what can be rebuilt is kept, quantised weights of a model above all; none: nowhere. */
-  readonly cacheFolder?: string;
-  /** Where the states of conversations are kept for another time; none: nowhere. */
-  readonly statesFolder?: string;
-  /** Of that folder, all models together. Default: 4 GiB. */
-  readonly stateBytes?: number;
-  /** For checkpoints of conversations. Default: a sixteenth of the machine's memory. */
-  readonly checkpointBytes?: number;
-  /** Made-up words for a model folder that has no tokenizer, instead of TOKENIZER_MISSING. */
-  readonly standInTokenizer?: boolean;
-  readonly log?: EngineLog;
-  /** Called with everything that was generated, and the engine's clock then. Must not throw. */
-  readonly onGenerated?: (result: GenerateResult, engineNowNs: number) => void;
-}
-
-/** Everything that goes when the model goes. */
-interface Loaded {
-  readonly request: LoadRequest;
-  readonly model: LoadedModel;
-  readonly native: NativeModel;
-  readonly sequences: Sequences;
-  readonly tokenizer: Tokenizer | AppError;
-  readonly pool: CheckpointPool;
-  readonly answers: AnswerMemory;
-  /** Once measured. */
-  readonly limits: { known: DeviceLimits | null };
-  /** Aborted when the model has to go: stops what runs and what waits. */
-  readonly closing: AbortController;
-}
 
 const maxWaiting = 128;
 /** Sequences that were made for many requests at once go when there are none for so long. */
@@ -242,51 +195,11 @@ class NativeEngineService implements EngineService {
 
   async #open(request: LoadRequest, signal: AbortSignal): Promise<Loaded> {
     if (this.#isDisposed) throw new AppError('NO_MODEL', 'The engine has been shut down.');
-    const addon = this.#native();
-    const stop = new addon.StopFlag();
-    signal.addEventListener('abort', () => stop.set(), { once: true });
-    if (signal.aborted) stop.set();
-    const startedNs = addon.nowNs();
-    const source = (await this.#options.resolve?.(request.source)) ?? request.source;
-    const plan = planLoad(request, await addon.devices(), weightBytesOf(source));
-    const { cacheFolder } = this.#options;
-    const cacheDir = cacheFolder === undefined ? '' : weightsFolder(cacheFolder, source);
-    const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, (progress) => {
+    const loaded = await openModel(this.#native(), this.#options, request, signal, (progress) => {
       if (!signal.aborted) this.#setStatus({ state: 'loading', request, ...progress });
     });
-    try {
-      const tokenizer = this.#openTokenizer(source, native);
-      const model = describe(request, source, native, addon.nowNs() - startedNs);
-      const pool = this.#openPool(source, native);
-      const sequences = await Sequences.open(native, pool, sequenceLimit(model, await addon.devices()));
-      this.#queue.setCapacity(sequences.count);
-      return {
-        ...{ request, model, native, sequences, tokenizer, pool },
-        answers: new AnswerMemory(),
-        limits: { known: null },
-        closing: new AbortController(),
-      };
-    } catch (error) {
-      native.dispose();
-      throw error;
-    }
-  }
-
-  #openPool(source: string, native: NativeModel): CheckpointPool {
-    const { statesFolder, stateBytes, checkpointBytes, log } = this.#options;
-    const disk =
-      statesFolder === undefined ? null : new SavedStates({ root: statesFolder, source, native, maxBytes: stateBytes });
-    return new CheckpointPool(checkpointBytes ?? totalmem() / 16, disk, (why) => log?.info('state not kept', { why }));
-  }
-
-  /** A model without a tokenizer can be loaded; the error comes when text has to become tokens. */
-  #openTokenizer(source: string, { info }: NativeModel): Tokenizer | AppError {
-    try {
-      const { vocab, endTokens } = info;
-      return openTokenizer({ source, vocab, endTokens, standIn: this.#options.standInTokenizer });
-    } catch (error) {
-      return toAppError(error);
-    }
+    this.#queue.setCapacity(loaded.sequences.count);
+    return loaded;
   }
 
   /** Stops what runs, and gives the model back. */

@@ -219,7 +219,9 @@ export class Api {
   }
 
   async #dispatch(path: string, exchange: Exchange, request: IncomingMessage): Promise<void> {
-    if (path.startsWith('/models/') && request.method === 'GET') {
+    // The body of an answer to HEAD is left out by itself.
+    const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
+    if (path.startsWith('/models/') && method === 'GET') {
       const id = decodePath(path.slice('/models/'.length));
       const found = modelObject(this.#context, this.#created).find((model) => (model as { id: string }).id === id);
       if (found === undefined) {
@@ -233,7 +235,7 @@ export class Api {
     const methods = Object.hasOwn(this.#routes, path) ? this.#routes[path] : undefined;
     if (methods === undefined)
       throw new ApiError(404, 'not_found_error', `There is nothing at ${request.method} ${path}.`);
-    const handler = methods[request.method ?? ''];
+    const handler = methods[method];
     if (handler === undefined) {
       throw new ApiError(405, 'invalid_request_error', `Use ${Object.keys(methods).join(' or ')} here.`, {
         headers: { allow: Object.keys(methods).join(', ') },

@@ -1,12 +1,19 @@
 #include "batcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
 #include "generation.h"
 
 namespace nf::addon {
+namespace {
+
+constexpr std::int64_t share_of_step = 4;
+constexpr std::int64_t longest_wait_ns = 2'000'000;
+
+}  // namespace
 
 void Batcher::add(std::shared_ptr<GenerationJob> job) {
   running_.push_back({std::move(job), n_steps_});
@@ -26,6 +33,7 @@ void Batcher::forget() {
 }
 
 void Batcher::step() {
+  const std::int64_t begin_ns = steady_ns();
   is_scheduled_ = false;
   ++n_steps_;
   for (const Running& running : running_) running.job->look_at_stop();
@@ -35,18 +43,29 @@ void Batcher::step() {
   } else if (running_.size() > 1) {
     step_together();
   }
-  retire();
+  const std::size_t n_coming = retire();
+  // Who is held by a grammar hears in JavaScript what may come next, and would miss every other batch by a moment. The
+  // others wait for that no longer than they hardly notice.
+  if (n_coming > 0 && !running_.empty()) {
+    const std::int64_t longest_ns = std::min<std::int64_t>((steady_ns() - begin_ns) / share_of_step, longest_wait_ns);
+    thread_.wait_for(n_coming, std::chrono::nanoseconds(longest_ns));
+  }
   schedule();
 }
 
-void Batcher::retire() {
+std::size_t Batcher::retire() {
   std::vector<std::shared_ptr<GenerationJob>> over;
   for (const Running& running : running_) {
     if (running.job->is_over()) over.push_back(running.job);
   }
   std::erase_if(running_, [](const Running& running) { return running.job->is_over(); });
   // One that ends lets the next of its session begin, which adds itself.
-  for (const auto& job : over) job->end();
+  std::size_t n_coming = 0;
+  for (const auto& job : over) {
+    job->end();
+    if (job->comes_back()) ++n_coming;
+  }
+  return n_coming;
 }
 
 /// Everyone who writes; of those who read, in turn, as many as one piece of a prompt has room for, at least one.

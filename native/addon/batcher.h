@@ -30,7 +30,8 @@ class Batcher {
 
   void schedule();
   void step();
-  void retire();
+  /// Lets go of what is over; how many of those come back at once.
+  std::size_t retire();
   void step_together();
   std::vector<GenerationJob*> choose();
 

@@ -30,6 +30,11 @@ void EngineThread::post(std::function<void()> task) {
   wake_.notify_one();
 }
 
+void EngineThread::wait_for(std::size_t n_tasks, std::chrono::nanoseconds longest) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, longest, [&] { return closed_ || waiting_.size() >= n_tasks; });
+}
+
 void EngineThread::close() {
   std::deque<std::function<void()>> forgotten;  // destroyed outside the lock: a task may own a session
   {

@@ -1,6 +1,7 @@
 // One thread that does all the engine's work for one JavaScript environment, and the bounded queue in front of it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -21,6 +22,8 @@ class EngineThread {
   bool try_post(std::function<void()> task);
   /// Queues what must not be refused: giving memory back. After close() it runs at once, on the caller's thread.
   void post(std::function<void()> task);
+  /// On this thread itself: waits until so many tasks are queued, but not longer than this.
+  void wait_for(std::size_t n_tasks, std::chrono::nanoseconds longest);
   /// Forgets what waits, lets the running task finish and joins. Idempotent.
   void close();
 

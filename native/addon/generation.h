@@ -26,6 +26,7 @@ struct GenerationRequest {
   Sampling sampling;
   int max_new_tokens = 0;  // 0: only read
   bool trace = false;      // time every stage of every token: slower, and said to be
+  bool continues = false;  // JavaScript asks for the next token as soon as it has this one
 };
 
 class GenerationJob : public Job, public std::enable_shared_from_this<GenerationJob> {
@@ -41,6 +42,8 @@ class GenerationJob : public Job, public std::enable_shared_from_this<Generation
 
   // For the batcher, on the engine thread.
   bool is_over() const { return is_over_; }
+  /// Whether its session's next request is on its way.
+  bool comes_back() const { return request_.continues && !failure_ && finish_ == Finish::length; }
   /// Settles what is over, and gives the session free.
   void end();
   void look_at_stop();

@@ -83,6 +83,7 @@ GenerationRequest generation_request(Napi::Env env, const Fields& fields) {
   }
   request.max_new_tokens = static_cast<int>(fields.whole("maxNewTokens", 0, std::numeric_limits<int>::max()));
   request.trace = fields.has("trace") && fields.boolean("trace");
+  request.continues = fields.has("continues") && fields.boolean("continues");
   request.sampling = sampling(Fields(fields.value("sampling"), "sampling"));
   return request;
 }

@@ -88,9 +88,19 @@ void Sampler::adjust(std::span<const float> logits) {
     if (n > 0) logit -= n * sampling_.frequency_penalty + sampling_.presence_penalty;
   }
   if (sampling_.allowed.empty()) return;
-  for (Token t = 0; t < n_vocab_; ++t) {
-    const bool may = sampling_.allowed[static_cast<std::size_t>(t / 32)] >> (t % 32) & 1;
-    if (!may) adjusted_[static_cast<std::size_t>(t)] = -infinity;
+  for (std::size_t word = 0; word < sampling_.allowed.size(); ++word) {
+    const std::uint32_t bits = sampling_.allowed[word];
+    if (bits == ~std::uint32_t{0}) continue;
+    float* values = adjusted_.data() + 32 * word;
+    const int n = std::min(32, n_vocab_ - static_cast<Token>(32 * word));
+    // A grammar allows few tokens, or all but few.
+    if (bits == 0) {
+      std::fill_n(values, n, -infinity);
+    } else {
+      for (int i = 0; i < n; ++i) {
+        if (!(bits >> i & 1)) values[i] = -infinity;
+      }
+    }
   }
 }
 

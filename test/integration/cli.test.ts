@@ -5,6 +5,10 @@ import process from 'node:process';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { defaultSampling } from '../../main/contract/domain.ts';
+import type { GenerationStats } from '../../main/contract/domain.ts';
+import { makeHomeSync, resolveHome } from '../../main/home.ts';
+import { SettingsStore } from '../../main/settings.ts';
 import { freshFolder } from '../support/home.ts';
 import { maxAbsDifference, readSafetensors, relativeRms, tensorOf } from '../support/safetensors.ts';
 import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
@@ -123,6 +127,18 @@ describe('chat and generate', () => {
     expect(err).toContain('ended by cancelled');
   });
 
+  it('--preset takes what was saved in the app, and options change it', async () => {
+    const home = makeHomeSync(resolveHome(path.join(folder, 'home')));
+    const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
+    const sampling = { ...defaultSampling, maxNewTokens: 5, seed: 7 };
+    await settings.update({ presets: [{ name: 'Short', sampling }] });
+    const command = ['generate', '--model', tiny, '--prompt', 'Hi', '--ignore-end', '--json', '--preset', 'Short'];
+    const saved = JSON.parse((await nemoflash(command)).out) as { stats: GenerationStats };
+    expect(saved.stats).toMatchObject({ outputTokens: 5, seed: 7 });
+    const changed = JSON.parse((await nemoflash([...command, '--seed', '8'])).out) as { stats: GenerationStats };
+    expect(changed.stats).toMatchObject({ outputTokens: 5, seed: 8 });
+  });
+
   it('failures are exit code 1 and one line that says what to do', async () => {
     const cases: [string[], RegExp][] = [
       [['chat', 'Hi', '--model', path.join(folder, 'nothing')], /nothing/],
@@ -130,6 +146,7 @@ describe('chat and generate', () => {
       [['chat', 'Hi', '--model', path.join(golden, 'tiny')], /tokenizer\.json/],
       [['chat', 'x'.repeat(2000), '--model', tiny, '--context', '600'], /600 positions/],
       [['generate', '--model', tiny], /--prompt/],
+      [['generate', '--model', tiny, '--prompt', 'x', '--preset', 'Nope'], /no preset "Nope"/],
     ];
     for (const [args, message] of cases) {
       const { code, out, err } = await nemoflash(args);

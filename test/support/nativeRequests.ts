@@ -1,5 +1,11 @@
 /** Requests to the addon with everything at its plainest. */
-import type { NativeLoadOptions, NativeSampling } from '../../main/engine/addon.ts';
+import type {
+  NativeFrame,
+  NativeGenerateRequest,
+  NativeLoadOptions,
+  NativeSampling,
+  NativeSession,
+} from '../../main/engine/addon.ts';
 
 export const greedy: NativeSampling = {
   temperature: 0,
@@ -25,4 +31,20 @@ export function loadOptions(source: string, rest: Partial<NativeLoadOptions> = {
     cacheDir: '',
     ...rest,
   };
+}
+
+export function request(rest: Partial<NativeGenerateRequest> = {}): NativeGenerateRequest {
+  return {
+    ...{ start: 'empty', saveFirst: false, tokens: Int32Array.of(5, 6, 7), saveAfter: [], maxNewTokens: 8 },
+    sampling: { ...greedy, ignoreEnd: true },
+    ...rest,
+  };
+}
+
+/** Gathers the frames beside the result. */
+export async function generate(session: NativeSession, rest: Partial<NativeGenerateRequest> = {}) {
+  const frames: NativeFrame[] = [];
+  const result = await session.generate(request(rest), (frame) => frames.push(frame));
+  const steps = frames.flatMap((frame) => frame.steps);
+  return { result, frames, steps, tokens: steps.map(({ token }) => token) };
 }

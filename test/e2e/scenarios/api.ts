@@ -1,19 +1,10 @@
 /** The API page over the real engine: a program that takes address and key from the page gets an answer. */
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { freePort } from '../../support/freePort.ts';
 import { testHome } from '../../support/home.ts';
 import type { ShellKind } from '../../support/shells.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 export function apiScenario(kind: ShellKind): void {
   describe.skipIf(kind.skipped)(`${kind.title}: the API page`, () => {

@@ -1,51 +1,7 @@
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
-import { ChatService } from '../../../main/chat/chatService.ts';
-import type { Publish } from '../../../main/chat/runningAnswer.ts';
-import { defaultSettings } from '../../../main/contract/domain.ts';
-import type { Message } from '../../../main/contract/domain.ts';
-import { AppError } from '../../../main/contract/errors.ts';
-import type { EventName, Events } from '../../../main/contract/ipcEvents.ts';
-import type { EngineService } from '../../../main/engine/engineApi.ts';
-import { silentLog } from '../../../main/log.ts';
-import { openTestHistory, testHome } from '../history/testHome.ts';
-import { FakeEngine, fakeStats } from './fakeEngine.ts';
-
-type Published = { readonly [E in EventName]: { readonly event: E; readonly payload: Events[E] } }[EventName];
-
-function setUp(home = testHome()) {
-  const engine = new FakeEngine();
-  const history = openTestHistory(home);
-  const events: Published[] = [];
-  const publish: Publish = (event, payload) => events.push({ event, payload } as Published);
-  const answered: Message[] = [];
-  const settings = { current: { ...defaultSettings, systemPrompt: 'Be brief.' } };
-  const chats = new ChatService({
-    engine: engine satisfies EngineService,
-    store: history.chats,
-    settings,
-    publish,
-    log: silentLog,
-    onAnswered: (answer) => answered.push(answer),
-  });
-  onTestFinished(() => chats.dispose());
-  const of = <E extends EventName>(name: E) =>
-    events.filter(({ event }) => event === name).map(({ payload }) => payload as Events[E]);
-  const settled = () => vi.advanceTimersByTimeAsync(0);
-  return { home, engine, history, chats, events, of, answered, settled };
-}
-
-function ask(service: ReturnType<typeof setUp>, content = 'Where is New York?') {
-  const chat = service.chats.create();
-  return { chat, ...service.chats.send({ chatId: chat.id, parentId: null, content }) };
-}
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+import { fakeStats } from './fakeEngine.ts';
+import { ask, setUp } from './chatFixture.ts';
 
 describe('the chat service', () => {
   test('answers: stores question and answer, streams, and ends with the stored answer and its stats', async () => {
@@ -194,91 +150,6 @@ describe('the chat service', () => {
     expect(answer).toMatchObject({ content: 'In the', status: 'complete', stats: { finishReason: 'cancelled' } });
   });
 
-  test('refuses before anything is stored when no answer can begin', () => {
-    const service = setUp();
-    const chat = service.chats.create();
-    service.engine.promptError = new AppError('CONTEXT_FULL', '9000 tokens do not fit into 8192.');
-    expect(() => service.chats.send({ chatId: chat.id, parentId: null, content: 'a' })).toThrow('9000 tokens');
-    expect(service.chats.get({ chatId: chat.id }).messages).toEqual([]);
-    expect(service.engine.generations).toHaveLength(0);
-  });
-
-  test("the engine's error becomes the message's, with the text that had come", async () => {
-    const service = setUp();
-    const { chat } = ask(service);
-    service.engine.last.feed('In the');
-    service.engine.last.fail(new AppError('DEVICE_LOST', 'The GPU is gone.', { retryable: true }));
-    await service.settled();
-    const [, answer] = service.chats.get({ chatId: chat.id }).messages;
-    expect(answer).toMatchObject({
-      content: 'In the',
-      status: 'failed',
-      error: { code: 'DEVICE_LOST', message: 'The GPU is gone.', retryable: true },
-    });
-    expect(service.of('chat.finished')[0]?.message).toEqual(answer);
-  });
-
-  test('an unknown error never shows its text', async () => {
-    const service = setUp();
-    const { chat } = ask(service);
-    service.engine.last.fail(new TypeError('secret path /home/x'));
-    await service.settled();
-    const [, answer] = service.chats.get({ chatId: chat.id }).messages;
-    expect(answer?.error?.code).toBe('INTERNAL');
-    expect(answer?.error?.message).not.toContain('secret');
-  });
-
-  test('stores the text within a second of its coming', async () => {
-    const service = setUp();
-    const { chat } = ask(service);
-    const onDisk = () => service.history.chats.get(chat.id).messages[1]?.content;
-    service.engine.last.feed('one ');
-    await vi.advanceTimersByTimeAsync(500);
-    service.engine.last.feed('two ');
-    expect(onDisk()).toBe('');
-    await vi.advanceTimersByTimeAsync(500);
-    expect(onDisk()).toBe('one two ');
-    await vi.advanceTimersByTimeAsync(5000);
-    expect(vi.getTimerCount()).toBe(0);
-    service.engine.last.feed('three');
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(onDisk()).toBe('one two three');
-  });
-
-  test('a page that loads in the middle sees exactly the text of the frames so far', async () => {
-    const service = setUp();
-    const { chat } = ask(service);
-    const text = () => service.chats.get({ chatId: chat.id }).messages[1]?.content;
-    await vi.advanceTimersByTimeAsync(100);
-    service.engine.last.feed('sent ');
-    service.engine.last.feed('waiting');
-    expect(text()).toBe('sent ');
-    await vi.advanceTimersByTimeAsync(16);
-    expect(text()).toBe('sent waiting');
-  });
-
-  test('going down leaves an interrupted answer with all its text, and begins no other', async () => {
-    const service = setUp();
-    const { chat } = ask(service);
-    service.engine.last.feed('In the');
-    await service.chats.dispose();
-    const [, answer] = service.history.chats.get(chat.id).messages;
-    expect(answer).toMatchObject({ content: 'In the', status: 'interrupted' });
-    expect(() => service.chats.send({ chatId: chat.id, parentId: null, content: 'a' })).toThrow('closing');
-  });
-
-  test('the next start finds what a crash cut off', async () => {
-    const before = setUp();
-    const { chat } = ask(before);
-    before.engine.last.feed('In the');
-    await vi.advanceTimersByTimeAsync(1000);
-    const after = setUp(before.home);
-    expect(after.chats.get({ chatId: chat.id }).messages[1]).toMatchObject({
-      content: 'In the',
-      status: 'interrupted',
-    });
-  });
-
   test('chats answer side by side, but a chat answers once at a time', async () => {
     const service = setUp();
     const first = ask(service, 'first');
@@ -305,35 +176,6 @@ describe('the chat service', () => {
     await service.settled();
     expect(service.engine.last.request.signal?.aborted).toBe(true);
     expect(service.chats.restore({ chatId: chat.id }).messages[1]?.content).toBe('In the');
-  });
-
-  test('what cannot be stored is not answered', () => {
-    const service = setUp();
-    const chat = service.chats.create();
-    vi.spyOn(service.history.chats, 'begin').mockImplementation(() => {
-      throw new AppError('DISK_FULL', 'The disk is full.');
-    });
-    expect(() => service.chats.send({ chatId: chat.id, parentId: null, content: 'a' })).toThrow('disk is full');
-    expect(service.engine.last.request.signal?.aborted).toBe(true);
-    service.engine.last.feed('never seen');
-    expect(service.of('chat.tokens')).toEqual([]);
-    expect(service.of('chat.finished')).toEqual([]);
-  });
-
-  test('an answer that cannot be stored is still shown, and says so', async () => {
-    const service = setUp();
-    ask(service);
-    vi.spyOn(service.history.chats, 'finish').mockImplementation(() => {
-      throw new AppError('DISK_FULL', 'The disk is full.');
-    });
-    service.engine.last.feed('In the');
-    service.engine.last.finish();
-    await service.settled();
-    expect(service.of('chat.finished')[0]?.message).toMatchObject({
-      content: 'In the',
-      status: 'failed',
-      error: { code: 'DISK_FULL' },
-    });
   });
 
   test('refuses to follow a question or a message of another chat', async () => {

@@ -9,6 +9,7 @@ import type { ApiStatus } from '../../../main/contract/domain.ts';
 import { ApiKey } from '../../../main/server/apiKey.ts';
 import { ApiService } from '../../../main/server/apiService.ts';
 import { freshFolder, removeFolder } from '../../support/home.ts';
+import { freePort } from '../../support/freePort.ts';
 import { scriptedEngine } from '../../support/scriptedEngine.ts';
 
 let folder: string;
@@ -35,14 +36,6 @@ async function serve(given?: string): Promise<void> {
     log: { error: () => undefined },
     onChange: (status) => seen.push(status),
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const models = async (key: string): Promise<number> => {
