@@ -22,7 +22,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 constexpr int n_cold_tokens = 16, n_chat_tokens = 20;
 constexpr int n_anatomy_steps = 9;
-constexpr double long_prefill_s = 30;  // beyond this a prefill is measured once
+constexpr double long_prefill_s = 5;  // beyond this a prefill is measured once
 
 template <class T>
 T quantile(std::vector<T> values, double q) {
