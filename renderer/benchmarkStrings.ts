@@ -71,7 +71,7 @@ export const benchmarkStrings = {
   graphHelp: 'Off launches every kernel of a token by itself.',
   graphNeedsGpu: 'Not available on the CPU: it is how work is handed to a GPU.',
   readsAhead: 'Reading while typing',
-  readsAheadHelp: 'On reads a message of 256 tokens but for its last 8 before the clock starts.',
+  readsAheadHelp: 'On reads a message of 256 tokens before the clock starts.',
   notCompared: 'Not compared',
   byTtft: 'These runs are timed from Enter to the first token, the only place where reading ahead shows.',
   notInTurns:

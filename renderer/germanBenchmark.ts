@@ -64,7 +64,7 @@ export const germanBenchmark: Strings['benchmark'] = {
   graphHelp: 'Aus startet jeden Kernel eines Tokens einzeln.',
   graphNeedsGpu: 'Auf der CPU nicht verfügbar: So wird einer GPU Arbeit übergeben.',
   readsAhead: 'Lesen beim Tippen',
-  readsAheadHelp: 'Ein liest eine Nachricht von 256 Tokens bis auf die letzten 8, bevor die Uhr läuft.',
+  readsAheadHelp: 'Ein liest eine Nachricht von 256 Tokens, bevor die Uhr läuft.',
   notCompared: 'Nicht verglichen',
   byTtft: 'Diese Läufe werden von Enter bis zum ersten Token gemessen; nur dort zeigt sich das Lesen im Voraus.',
   notInTurns:

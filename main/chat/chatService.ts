@@ -102,7 +102,7 @@ export class ChatService {
   }
 
   /** Nothing happens while answers run, for a conversation that does not fit, and for a first word. */
-  async prepare({ chatId, parentId, content }: ParsedRequest<'chat.prepare'>): Promise<Reply<'chat.prepare'>> {
+  async prepare({ chatId, parentId, content, whole }: ParsedRequest<'chat.prepare'>): Promise<Reply<'chat.prepare'>> {
     this.#drafts.stop();
     if (this.#running.size > 0 || this.#closing || !this.#options.settings.current.prefillWhileTyping) {
       return { readTokens: 0 };
@@ -112,7 +112,7 @@ export class ChatService {
     const conversation = [...pathTo(chat.messages, parentId), draft];
     const tokensOf = this.#store.answerTokens.ofChat(chatId);
     const { engine } = this.#options;
-    return { readTokens: await this.#drafts.read({ engine, chat, conversation, tokensOf }, parentId) };
+    return { readTokens: await this.#drafts.read({ engine, chat, conversation, tokensOf }, parentId, whole) };
   }
 
   /** Also answers a message that has none, as imported chats may end in one. */

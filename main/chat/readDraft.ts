@@ -1,5 +1,6 @@
 /** Reads a message while it is typed. What was read is where the engine stands then: the answer goes on from there. */
 import { AppError } from '../contract/errors.ts';
+import { isPrefix } from '../engine/checkpointPool.ts';
 import type { EngineService, Prompt } from '../engine/engineApi.ts';
 import { planContext } from './contextPlan.ts';
 import type { Scene } from './contextPlan.ts';
@@ -21,6 +22,19 @@ function draftPrompt(scene: Scene): Prompt | null {
   return { tokens: prompt.tokens.slice(0, end), boundaries, isDraft: true };
 }
 
+/**
+ * The prompt that Enter would send, kept where it ends, so that no token is left to read then; and where the certain part
+ * ends, for the case that typing goes on.
+ */
+function wholePrompt(scene: Scene): Prompt | null {
+  const certain = draftPrompt(scene);
+  const { prompt, toSummarise } = planContext(scene);
+  if (certain === null || toSummarise.length > 0) return null;
+  if (!isPrefix(certain.tokens, prompt.tokens)) return prompt;
+  const boundaries = [...new Set([...prompt.boundaries, certain.tokens.length])].sort((a, b) => a - b);
+  return { ...prompt, boundaries };
+}
+
 interface Reading {
   readonly chatId: string;
   readonly parentId: string | null;
@@ -38,10 +52,14 @@ export class DraftReader {
     this.#abort.abort();
   }
 
-  /** Returns the number of tokens read; 0 when there was nothing to read or no room. */
+  /**
+   * Returns the number of tokens read; 0 when there was nothing to read or no room. `whole`: typing rests, so the last
+   * word is taken for complete.
+   */
   async read(
     scene: Scene & { readonly engine: Pick<EngineService, 'generate'> },
     parentId: string | null,
+    whole: boolean,
   ): Promise<number> {
     const { engine, chat } = scene;
     this.stop();
@@ -50,7 +68,7 @@ export class DraftReader {
     const { status } = engine;
     if (status.state !== 'ready' || status.running + status.queued > 0) return 0;
     try {
-      const prompt = draftPrompt(scene);
+      const prompt = whole ? wholePrompt(scene) : draftPrompt(scene);
       if (prompt === null) return 0;
       const sampling = { ...chat.sampling, maxNewTokens: 0 };
       const { stats } = await engine.generate({ prompt, sampling, signal, isMeasurement: true });

@@ -65,7 +65,7 @@ export interface Variant {
   readonly device?: DeviceKind | undefined;
   /** CUDA: decode steps in one piece, or kernel by kernel. */
   readonly useGraph?: boolean | undefined;
-  /** The message but for its last words is read before the clock starts, as while typing. */
+  /** The message is read before the clock starts, as while typing. */
   readonly readsAhead?: boolean | undefined;
 }
 

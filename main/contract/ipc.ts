@@ -156,7 +156,13 @@ export const routes = {
   // Reads what is being typed, as far as it is certain, so that the answer to it begins at once. Never stored. Ends
   // when it has been read, or when something else needs the engine; `readTokens`: of conversation and draft.
   'chat.prepare': route<{ readonly readTokens: number }>()(
-    z.strictObject({ chatId: id, parentId: id.nullable(), content: z.string().max(maxMessageChars) }),
+    z.strictObject({
+      chatId: id,
+      parentId: id.nullable(),
+      content: z.string().max(maxMessageChars),
+      // Typing rests: the last word counts as complete, and nothing is left to read at Enter.
+      whole: z.boolean().default(false),
+    }),
   ),
   // A new sibling of an answer.
   'chat.regenerate': route<{ readonly generationId: string; readonly answer: Message }>()(

@@ -10,9 +10,8 @@ import { meanInterval } from './statistics.ts';
 
 const promptTokens = 32;
 const warmUpTokens = 8;
-/** A message of a paragraph, and what typing leaves of it for Enter: the last word and the answer's header. */
+/** A message of a paragraph. */
 const messageTokens = 256;
-const unreadTokens = 8;
 
 /**
  * `firstNs` and `secondNs` hold the runs in the order of time, two of each per round. Each round gives one difference
@@ -97,12 +96,10 @@ async function decode(engine: EngineService, maxNewTokens: number, run: number, 
 async function answer(engine: EngineService, readsAhead: boolean, run: number, signal: AbortSignal): Promise<number> {
   // Another message in every run, and another one than any that decode() has seen.
   const prompt = fixedPrompt(engine, messageTokens, 1_000_000 + run);
-  const read = messageTokens - unreadTokens;
-  if (readsAhead)
-    await measure(engine, { tokens: prompt.tokens.slice(0, read), boundaries: [], isDraft: true }, 0, signal);
+  if (readsAhead) await measure(engine, prompt, 0, signal);
   const { ttftNs, reusedTokens } = await measure(engine, prompt, 1, signal);
-  if (readsAhead && reusedTokens < read) {
-    throw new AppError('INTERNAL', `Of ${read} tokens read ahead only ${reusedTokens} were there at Enter.`);
+  if (readsAhead && reusedTokens < messageTokens) {
+    throw new AppError('INTERNAL', `Of ${messageTokens} tokens read ahead only ${reusedTokens} were there at Enter.`);
   }
   return ttftNs;
 }

@@ -6,6 +6,8 @@ import { debounce } from './debounce.ts';
 
 /** A pause between words rather than between letters. */
 const pauseMs = 300;
+/** Whoever rests so long may be done. */
+const restMs = 1000;
 
 interface Battery extends EventTarget {
   readonly charging: boolean;
@@ -29,17 +31,24 @@ function watchPower(): void {
   );
 }
 
-const prepare = debounce(pauseMs, (chatId: string, content: string) => {
+function ask(chatId: string, content: string, whole: boolean): void {
   const state = useChat.getState();
   const { open } = state;
   if (!hasPower || open?.id !== chatId || open.draft !== content || selectActiveRun(state) !== null) return;
   // What cannot be prepared is read when the message is sent.
-  request('chat.prepare', { chatId, parentId: open.path.at(-1) ?? null, content }).catch(() => undefined);
-});
+  request('chat.prepare', { chatId, parentId: open.path.at(-1) ?? null, content, whole }).catch(() => undefined);
+}
+
+const prepare = debounce(pauseMs, (chatId: string, content: string) => ask(chatId, content, false));
+const prepareWhole = debounce(restMs, (chatId: string, content: string) => ask(chatId, content, true));
 
 export function noteTyping(chatId: string, content: string): void {
   watchPower();
   prepare(chatId, content);
+  prepareWhole(chatId, content);
 }
 
-export const stopPreparing = (): void => prepare.cancel();
+export function stopPreparing(): void {
+  prepare.cancel();
+  prepareWhole.cancel();
+}

@@ -1,6 +1,7 @@
 /**
  * Pictures for the README and the docs: the real pages with the real engine and made-up weights, and the chat with a
- * conversation that reads like one. Light ones in a window of 1280x800, dark ones in 900x600.
+ * conversation that reads like one. Light ones in a window of 1280x800, dark ones in 900x600; each view of the latency
+ * page in both sizes and both themes, with made-up figures of a GPU.
  * After `npm run build`: node test/e2e/screenshots.ts
  */
 import { mkdirSync } from 'node:fs';
@@ -87,8 +88,34 @@ async function shootMoments(): Promise<void> {
   }
 }
 
+const latencyViews = { live: 'Live', history: 'History', benchmark: 'Benchmark', compare: 'Compare', start: 'Start-up' };
+
+async function shootLatency(): Promise<void> {
+  const host = await hostPage();
+  try {
+    for (const { width, height } of windows) {
+      for (const dark of [false, true]) {
+        const { page, problems } = await host.open({ width, height, dark, scene: workingDay });
+        await page.getByLabel('Message', { exact: true }).waitFor(); // keys are heard from here on
+        await page.keyboard.press('Control+3');
+        for (const [name, title] of Object.entries(latencyViews)) {
+          await page.getByRole('tab', { name: title }).click();
+          await page.mouse.move(0, 0);
+          await page.waitForTimeout(400); // what is asked for, and transitions
+          const file = `latency-${name}-${width}-${dark ? 'dark' : 'light'}.png`;
+          await page.screenshot({ path: path.join(folder, file) });
+        }
+        if (problems.length > 0) throw new Error(`The page reported: ${problems.join('\n')}`);
+      }
+    }
+  } finally {
+    await host.close();
+  }
+}
+
 mkdirSync(folder, { recursive: true });
 await shootMoments();
+await shootLatency();
 const browser = await openBrowser();
 try {
   for (const { theme, ...size } of windows) {

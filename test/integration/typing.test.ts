@@ -66,7 +66,7 @@ describe('reading while typing', () => {
     const typed: number[] = [];
     for (const share of [0.3, 0.6, 1]) {
       const content = words.slice(0, Math.floor(words.length * share));
-      typed.push((await chats.prepare({ chatId, parentId: first.id, content })).readTokens);
+      typed.push((await chats.prepare({ chatId, parentId: first.id, content, whole: false })).readTokens);
     }
     expect(typed.toSorted((a, b) => a - b)).toEqual(typed);
     const answer = await send(chatId, first.id, words);
@@ -76,13 +76,21 @@ describe('reading while typing', () => {
     expect(answer.stats?.typedTokens).toBe((typed[2] ?? 0) - known(first));
 
     // Another beginning: back to before the draft, whose conversation is not read again.
-    await chats.prepare({ chatId, parentId: answer.id, content: `${words} one way` });
-    await chats.prepare({ chatId, parentId: answer.id, content: `No: ${words} another` });
+    await chats.prepare({ chatId, parentId: answer.id, content: `${words} one way`, whole: true });
+    await chats.prepare({ chatId, parentId: answer.id, content: `No: ${words} another`, whole: false });
     const edited = await send(chatId, answer.id, `No: ${words} another way`);
     expect(read(edited)).toBeLessThan(30);
 
+    // Whoever rests before Enter finds everything read; whoever types on after a rest has lost the last word alone.
+    const rested = { chatId, parentId: edited.id, content: `${words} at rest`, whole: true };
+    await chats.prepare(rested);
+    await chats.prepare({ ...rested, content: `${words} at rest and on`, whole: true });
+    expect(read(await send(chatId, edited.id, `${words} at rest and on`))).toBe(0);
+    await chats.prepare(rested);
+    expect(read(await send(chatId, edited.id, `${words} at rest, or not`))).toBeLessThan(30);
+
     settings.current = { ...settings.current, prefillWhileTyping: false };
-    expect(await chats.prepare({ chatId, parentId: null, content: words })).toEqual({ readTokens: 0 });
+    expect(await chats.prepare({ chatId, parentId: null, content: words, whole: false })).toEqual({ readTokens: 0 });
     await engine.unload();
     await engine.load({ source: tiny, format: 'f32', contextPositions: 4096 });
     const plain = await send(chatId, answer.id, `No: ${words} another way`);

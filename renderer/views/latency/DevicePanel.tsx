@@ -16,19 +16,26 @@ function useSamples(): readonly SystemSample[] {
   const [samples, setSamples] = useState<readonly SystemSample[]>([]);
   useEffect(() => {
     let current = true;
+    let timer: ReturnType<typeof setInterval> | undefined;
     const take = (): void => {
-      if (document.hidden) return;
       request('metrics.sample', {}).then(
         (sample) => current && setSamples((before) => [...before.slice(1 - keptSamples), sample]),
         // The connection's own notice says why.
         () => undefined,
       );
     };
-    take();
-    const timer = setInterval(take, everyMs);
+    const follow = (): void => {
+      clearInterval(timer);
+      if (document.hidden) return;
+      take();
+      timer = setInterval(take, everyMs);
+    };
+    follow();
+    document.addEventListener('visibilitychange', follow);
     return () => {
       current = false;
       clearInterval(timer);
+      document.removeEventListener('visibilitychange', follow);
     };
   }, []);
   return samples;

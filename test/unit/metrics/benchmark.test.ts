@@ -79,7 +79,7 @@ describe('comparison', () => {
     engine.generate = ((generate) => async (request) => {
       const result = await generate(request);
       lengths.push(request.prompt.tokens.length);
-      const reusedTokens = request.sampling.maxNewTokens === 1 ? 248 : 0;
+      const reusedTokens = request.sampling.maxNewTokens === 1 ? 256 : 0;
       return { ...result, stats: { ...result.stats, reusedTokens, ttftNs: 7e6 } };
     })(engine.generate);
     const base = { source: 's', format: 'bf16' } as const;
@@ -88,7 +88,7 @@ describe('comparison', () => {
     const { firstNs, secondNs } = await runComparison({ ...run, onProgress: () => undefined });
     expect(loads).toBe(1);
     expect([...firstNs, ...secondNs]).toEqual(new Array(8).fill(7e6));
-    expect(lengths.slice(0, 5)).toEqual([32, 256, 32, 248, 256]);
+    expect(lengths.slice(0, 5)).toEqual([32, 256, 32, 256, 256]);
   });
 
   /** Runs with a drift over time and noise; the second takes `share` of the first's time. */
