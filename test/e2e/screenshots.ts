@@ -96,14 +96,22 @@ async function shootLatency(): Promise<void> {
     for (const { width, height } of windows) {
       for (const dark of [false, true]) {
         const { page, problems } = await host.open({ width, height, dark, scene: workingDay });
-        await page.getByLabel('Message', { exact: true }).waitFor(); // keys are heard from here on
-        await page.keyboard.press('Control+3');
-        for (const [name, title] of Object.entries(latencyViews)) {
-          await page.getByRole('tab', { name: title }).click();
+        await page.getByRole('button', { name: 'Latency', exact: true }).click();
+        const save = async (name: string): Promise<void> => {
           await page.mouse.move(0, 0);
           await page.waitForTimeout(400); // what is asked for, and transitions
           const file = `latency-${name}-${width}-${dark ? 'dark' : 'light'}.png`;
           await page.screenshot({ path: path.join(folder, file) });
+        };
+        for (const [name, title] of Object.entries(latencyViews)) {
+          await page.getByRole('tab', { name: title }).click();
+          await save(name);
+          if (name !== 'live') continue;
+          // Further down: where the time goes, and how near the limits it is.
+          await page.getByRole('region', { name: 'Where a token’s time goes' }).evaluate((panel) => panel.scrollIntoView());
+          await save('anatomy');
+          await page.getByRole('region', { name: 'Roofline' }).evaluate((panel) => panel.scrollIntoView());
+          await save('roofline');
         }
         if (problems.length > 0) throw new Error(`The page reported: ${problems.join('\n')}`);
       }
