@@ -1,6 +1,5 @@
 /** Reads a message while it is typed. What was read is where the engine stands then: the answer goes on from there. */
 import { AppError } from '../contract/errors.ts';
-import { isPrefix } from '../engine/checkpointPool.ts';
 import type { EngineService, Prompt } from '../engine/engineApi.ts';
 import { planContext } from './contextPlan.ts';
 import type { Scene } from './contextPlan.ts';
@@ -30,7 +29,7 @@ function wholePrompt(scene: Scene): Prompt | null {
   const certain = draftPrompt(scene);
   const { prompt, toSummarise } = planContext(scene);
   if (certain === null || toSummarise.length > 0) return null;
-  if (!isPrefix(certain.tokens, prompt.tokens)) return prompt;
+  if (certain.tokens.some((token, index) => token !== prompt.tokens[index])) return prompt;
   const boundaries = [...new Set([...prompt.boundaries, certain.tokens.length])].sort((a, b) => a - b);
   return { ...prompt, boundaries };
 }
