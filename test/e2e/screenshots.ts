@@ -88,7 +88,13 @@ async function shootMoments(): Promise<void> {
   }
 }
 
-const latencyViews = { live: 'Live', history: 'History', benchmark: 'Benchmark', compare: 'Compare', start: 'Start-up' };
+const latencyViews = {
+  live: 'Live',
+  history: 'History',
+  benchmark: 'Benchmark',
+  compare: 'Compare',
+  start: 'Start-up',
+};
 
 async function shootLatency(): Promise<void> {
   const host = await hostPage();
@@ -108,7 +114,9 @@ async function shootLatency(): Promise<void> {
           await save(name);
           if (name !== 'live') continue;
           // Further down: where the time goes, and how near the limits it is.
-          await page.getByRole('region', { name: 'Where a token’s time goes' }).evaluate((panel) => panel.scrollIntoView());
+          await page
+            .getByRole('region', { name: 'Where a token’s time goes' })
+            .evaluate((panel) => panel.scrollIntoView());
           await save('anatomy');
           await page.getByRole('region', { name: 'Roofline' }).evaluate((panel) => panel.scrollIntoView());
           await save('roofline');
