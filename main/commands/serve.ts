@@ -20,7 +20,7 @@ import type { Log } from '../log.ts';
 import { ApiKey } from '../server/apiKey.ts';
 import { version } from '../version.ts';
 import { startWebShell } from '../web.ts';
-import { addModelOptions } from './withEngine.ts';
+import { addModelOptions, sourceOf } from './withEngine.ts';
 import type { ModelOptions } from './withEngine.ts';
 
 /** Where `npm run build` puts the page; the bundle lies as deep as this file. */
@@ -170,12 +170,13 @@ async function buildApp(options: ServeOptions, home: Home, log: Log, key: string
 /** Serves until it is asked to stop; the API alone, as long as its model can be loaded. Closes everything. */
 async function serveUntil(stop: Promise<void>, options: ServeOptions, app: App, page: Serving | null): Promise<void> {
   try {
+    if (page === null) requireModel(options, app);
     const serving = page ?? (await serveApi(options, app));
     app.api.servedAt(serving.url);
     if (page === null) {
       app.startup.mark('shell');
       announce(options, serving, app.api.key().key);
-      announceModel(app);
+      if (!options.json) announceModel(app);
     }
     try {
       // With a page the failure to load is shown there, and another model can be chosen; without one it is the end.
@@ -218,24 +219,26 @@ function announce({ json, open }: ServeOptions, { url, createLink }: Serving, ap
   print(`API: ${url}/v1  key: ${apiKey}`);
 }
 
-/** Without a page this is all that is seen of the model. */
+/** Without a page this is all that is seen of the model; the failure ends the command with its own sentence. */
 function announceModel({ engine, modelLoaded }: App): void {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
-  const { status } = engine;
-  if (status.state === 'empty') {
-    return print(
-      'No model is loaded yet: name one with --model (nemoflash models list), or choose one in the app. ' +
-        'Until then requests get 503.',
-    );
-  }
-  if (status.state === 'loading') print(`Loading ${status.request.source} ...`);
+  if (engine.status.state === 'loading') print(`Loading ${engine.status.request.source} ...`);
   const ready = (): void => {
     if (engine.status.state !== 'ready') return;
     const { name, deviceName, format, contextPositions } = engine.status.model;
     print(`Ready: ${name} (${format}) on ${deviceName}, ${contextPositions} positions. Ctrl+C ends.`);
   };
-  // The failure ends the command with its own sentence.
   modelLoaded.then(ready, () => undefined);
+}
+
+/** Without a page nobody could choose a model later. Throws NO_MODEL. */
+function requireModel({ model }: ServeOptions, { engine, settings }: App): void {
+  if (engine.status.state !== 'empty') return;
+  const source = sourceOf(model, settings);
+  throw new AppError(
+    'NO_MODEL',
+    `Nemoflash ended while it loaded ${source} the last time, so that it is not loaded by itself. Name it with --model to try again.`,
+  );
 }
 
 /** Where it cannot be done the printed link remains. */

@@ -45,8 +45,8 @@ void Batcher::step() {
   }
   const std::size_t n_coming = retire();
   // Who is held by a grammar hears in JavaScript what may come next, and would miss every other batch by a moment. The
-  // others wait for that no longer than they hardly notice.
-  if (n_coming > 0 && !running_.empty()) {
+  // others, and those who are held likewise, wait for that no longer than they hardly notice.
+  if (n_coming > 0 && n_coming + running_.size() > 1) {
     const std::int64_t longest_ns = std::min<std::int64_t>((steady_ns() - begin_ns) / share_of_step, longest_wait_ns);
     thread_.wait_for(n_coming, std::chrono::nanoseconds(longest_ns));
   }
