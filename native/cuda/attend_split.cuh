@@ -167,9 +167,8 @@ __device__ __forceinline__ void combine(const SplitArguments& a, const Place& at
 #pragma unroll
   for (int m = 0; m < n_mine; ++m) {
     const int index = team.thread() + m * team_threads, h = index / (32 * N), i = index % (32 * N);
-    if (h < n_heads && i < c.v_dim) {
-      c.y[row * std::int64_t{c.n_heads * c.v_dim} + (first_head + h) * c.v_dim + i] = sum[m];
-    }
+    team.template put<1>(c.y + row * std::int64_t{c.n_heads * c.v_dim}, (first_head + h) * c.v_dim + i, sum[m],
+                         h < n_heads && i < c.v_dim);
   }
 }
 

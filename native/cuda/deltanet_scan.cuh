@@ -158,9 +158,9 @@ __device__ __forceinline__ void deltanet_scan_block(const DeltaNetCall& c, const
       if (row >= c.dim) break;
       s[j] += k_[turn][row] * k_scale * delta;
     }
-    if (warp == 0 && active) {
-      c.y[(slice.first_row + i) * std::int64_t{hidden} + head * c.dim + column] =
-          (o * q_scale + qk * q_scale * k_scale * delta) * scale;
+    if (warp == 0) {
+      team.template put<1>(c.y + (slice.first_row + i) * std::int64_t{hidden}, head * c.dim + column,
+                           (o * q_scale + qk * q_scale * k_scale * delta) * scale, active);
     }
   }
 #pragma unroll

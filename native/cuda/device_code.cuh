@@ -111,14 +111,6 @@ __device__ __forceinline__ void mma_s8(int (&d)[4], std::uint32_t a0, std::uint3
                : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 #endif
 }
-__device__ __forceinline__ void mma_u8_s8(int (&d)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
-                                          std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {
-#if __CUDA_ARCH__ >= 800
-  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
-               : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-#endif
-}
 
 __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
@@ -166,6 +158,10 @@ __device__ __forceinline__ void bulk_copy(std::uint32_t shared, const void* glob
           "r"(shared),
       "l"(global), "r"(n_bytes), "r"(barrier), "l"(policy)
       : "memory");
+}
+/// n_bytes (a multiple of 16) from memory to L2.
+[[maybe_unused]] __device__ __forceinline__ void prefetch_to_l2(const void* global, std::uint32_t n_bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(n_bytes) : "memory");
 }
 __device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");

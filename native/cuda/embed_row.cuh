@@ -33,11 +33,14 @@ template <class Team>
 __device__ __forceinline__ void embed_block(const EmbedCall& c, const Place& at, const Team& team) {
   team.wait_for_inputs();
   const int column = at.x * team_threads + team.thread();
-  if (column >= c.table.k) return;
+  const bool exists = column < c.table.k;
   const int token = __ldcg(c.tokens + at.y);
-  c.x[at.y * std::int64_t{c.table.k} + column] = token < c.n_vocab
-                                                     ? element(c.table, token, column)
-                                                     : c.memory[(token - c.n_vocab) * std::int64_t{c.table.k} + column];
+  float value = 0;
+  if (exists) {
+    value = token < c.n_vocab ? element(c.table, token, column)
+                              : c.memory[(token - c.n_vocab) * std::int64_t{c.table.k} + column];
+  }
+  team.template put<1>(c.x + at.y * std::int64_t{c.table.k}, column, value, exists);
 }
 
 }  // namespace nf::cuda

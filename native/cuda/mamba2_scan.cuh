@@ -33,21 +33,24 @@ __device__ __forceinline__ float mamba_conv(const Mamba2Call& c, const float* in
 }
 
 /// The same for a slice's first token, in two parts: what earlier inputs give (`earlier`), and the newest one's tap.
+/// FOUR: the width is known to be 4.
+template <bool FOUR>
 __device__ __forceinline__ void mamba_conv_earlier(const Mamba2Call& c, const float* window, int ring, int channel,
                                                    float& earlier, float& tap) {
   const int channels = c.n_heads * c.head_dim + 2 * c.state;
   earlier = __ldg(c.conv_bias + channel);
-  if (c.width == 4) {
-    const auto at = [&](int j) { return __ldcg(window + (ring + j) % 4 * std::int64_t{channels} + channel); };
+  if (FOUR || c.width == 4) {
+    const auto at = [&](int j) { return __ldcg(window + ((ring + j) & 3) * std::int64_t{channels} + channel); };
     const float4 taps = __ldg(reinterpret_cast<const float4*>(c.conv) + channel);
     earlier += taps.x * at(0) + taps.y * at(1) + taps.z * at(2);
     tap = taps.w;
-    return;
+  } else {
+    for (int j = 0; j + 1 < c.width; ++j) {
+      const int place = (ring + j) % c.width;
+      earlier += c.conv[channel * c.width + j] * __ldcg(window + place * std::int64_t{channels} + channel);
+    }
+    tap = c.conv[channel * c.width + c.width - 1];
   }
-  for (int j = 0; j + 1 < c.width; ++j) {
-    earlier += c.conv[channel * c.width + j] * __ldcg(window + (ring + j) % c.width * std::int64_t{channels} + channel);
-  }
-  tap = c.conv[channel * c.width + c.width - 1];
 }
 
 /// For each token: x, B, C = silu(conv); dt = softplus(dt~ + bias); h = exp(dt a) h + dt x B^T; y = h C + D x;
@@ -96,7 +99,8 @@ __device__ __forceinline__ void mamba2_scan_block(const Mamba2Call& c, const Pla
 #pragma unroll
     for (int share = 0; share < n_shares; ++share) {
       const int index = min(share * team_threads + team.thread(), n_inputs - 1);
-      mamba_conv_earlier(c, slice.state + c.window_offset, slice.ring, channel_of(index), earlier[share], taps[share]);
+      mamba_conv_earlier<Team::conv_is_four>(c, slice.state + c.window_offset, slice.ring, channel_of(index),
+                                             earlier[share], taps[share]);
     }
   }
   team.wait_for_inputs();
@@ -119,7 +123,8 @@ __device__ __forceinline__ void mamba2_scan_block(const Mamba2Call& c, const Pla
     const float z = y_row < n_block_rows ? __ldcg(in + head * c.head_dim + first + y_row) : 0.0f;
     if constexpr (ONE) {
       // Every block writes its own channels of x; one block in the grid writes B and C.
-      float* place = window + (slice.ring + c.width - 1) % c.width * std::int64_t{channels};
+      const int newest = Team::conv_is_four ? (slice.ring + 3) & 3 : (slice.ring + c.width - 1) % c.width;
+      float* place = window + newest * std::int64_t{channels};
       const int n_mine = at.x == 0 && at.y == 0 ? n_inputs : n_block_rows;
 #pragma unroll
       for (int share = 0; share < n_shares; ++share) {
@@ -163,10 +168,9 @@ __device__ __forceinline__ void mamba2_scan_block(const Mamba2Call& c, const Pla
       y[r] = sum;
     }
     const float mine = sum_of_eight(y, lane);
-    if (lane % 4 == 0 && y_row < n_block_rows) {
-      c.y[(slice.first_row + i) * std::int64_t{inner} + head * c.head_dim + first + y_row] =
-          (mine + d * x_[turn][y_row]) * silu(z);
-    }
+    const bool has_row = y_row < n_block_rows;
+    team.template put<4>(c.y + (slice.first_row + i) * std::int64_t{inner}, head * c.head_dim + first + y_row,
+                         has_row ? (mine + d * x_[turn][y_row]) * silu(z) : 0.0f, has_row && lane % 4 == 0);
   }
 #pragma unroll
   for (int r = 0; r < mamba_warp_rows; ++r) {

@@ -18,20 +18,21 @@ enum class StageKind : int { embed, deltanet, mamba2, attention, greedy, matvec 
 /// A stage as the kernel reads it: its grid of blocks, and the arguments of its kind.
 struct alignas(16) StageRecord {
   StageKind kind;
+  bool waits;    // for all blocks to finish the stage before
   int n_x, n_y;  // blocks
-  std::byte arguments[260];
+  std::byte arguments[256];
 
   template <class T>
   __host__ __device__ const T& as() const {
-    static_assert(sizeof(T) <= sizeof arguments - 4 && alignof(T) <= 8);
-    return *reinterpret_cast<const T*>(arguments + 4);  // 16 bytes into the record
+    static_assert(sizeof(T) <= sizeof arguments && alignof(T) <= 8);
+    return *reinterpret_cast<const T*>(arguments);
   }
 };
 
 /// A list of stages in device memory.
 struct Program {
   DeviceBuffer<StageRecord> records;
-  int n_stages = 0;
+  int n_stages = 0, n_waits = 0;
 };
 
 class Resident {
@@ -58,7 +59,8 @@ class Resident {
  private:
   template <class T>
   void take_as(StageKind, int n_x, int n_y, const T& arguments);
-  void launch_records(const StageRecord* records, const StageRecord& single, int n_stages, int n_total);
+  void launch_records(const StageRecord* records, const StageRecord& single, int n_stages, int n_total,
+                      unsigned n_barriers);
 
   const DeviceFacts& device_;
   cudaStream_t stream_;
@@ -67,6 +69,9 @@ class Resident {
   const DeviceSlice* slice_ = nullptr;  // of the stages taken
   bool listing_ = false;
   std::vector<StageRecord> list_;
+  int word_places_;
+  DeviceBuffer<uint4> words_;        // see words.cuh
+  unsigned n_launched_ = 0;          // stages since the start, modulo 2^32
   DeviceBuffer<unsigned> arrivals_;  // at the barrier, since the start, modulo 2^32
   unsigned n_arrivals_ = 0;
 };

@@ -5,13 +5,11 @@
 // version 0 and rows g + 8 of version 1 are results, the rest means nothing; lane t of a row holds those of part t.
 //
 //   bf16 weights        two parts of x in bf16, high and low; a granule of 32 columns at a time, whose words 0 and 2
-//   are
-//                       row g, words 1 and 3 row g + 8
-//   int8, int4 weights  three parts in 8-bit integers: x in units of its largest value in the unit over 2^22, to base
-//   256.
-//                       Codes are multiplied as they are, sums are exact. int8: 64 columns at a time, the first four of
-//                       every eight as row g. int4: two granules at a time, as rows g and g + 8; the 8 that its codes
-//                       are too large comes off with 8 times the sum of x.
+//                       are row g, words 1 and 3 row g + 8
+//   int8, int4 weights  three parts in 8-bit integers: x in units of a power of two that suits its largest value in the
+//                       unit, to base 256. Codes are multiplied as they are (int4: 16 times as large), sums are exact.
+//                       int8: 64 columns at a time, the first four of every eight as row g. int4: two granules at a
+//                       time, as rows g and g + 8.
 #pragma once
 
 #include "matvec.cuh"
@@ -21,11 +19,9 @@ namespace nf::cuda {
 constexpr int n_digits = 3;
 
 __host__ __device__ constexpr int digit_row_bytes(int k) { return padded(k, unit_columns) + x_pad_bytes; }
-/// Three rows of digits, then per unit the value of a one in each digit, then per unit 8 times the sum of x in every
-/// granule, and 16 zeros.
+/// Three rows of digits, then per unit the value of a one in each digit.
 __host__ __device__ constexpr int digits_bytes(int k) {
-  return n_digits * digit_row_bytes(k) + n_units(k) * 2 * static_cast<int>(sizeof(float4)) +
-         static_cast<int>(sizeof(float4));
+  return n_digits * digit_row_bytes(k) + n_units(k) * static_cast<int>(sizeof(float4));
 }
 /// Two rows of bf16.
 __host__ __device__ constexpr int parts_bytes(int k) { return 2 * x_row_bytes(k); }
@@ -43,23 +39,25 @@ __device__ __forceinline__ void store_parts_as_operand(std::byte* rows, int row_
   *reinterpret_cast<std::uint32_t*>(place + row_bytes + 64) = low1;
 }
 
+// An integer of at most 2^22 is, added to 1.5 2^23 as a float, in the last bits of the sum; and the other way round.
+constexpr int sum_zero = 0x4b400000;
+__device__ __forceinline__ float value_of_sum(int bits) { return __int_as_float(bits) - 12582912.0f; }
+
 /// The same as digits, in the order of the weights' codes. Warp-collective: the lanes hold one unit.
 __device__ __forceinline__ void store_digits(std::byte* rows, int k, int index, float4 v, bool for_int4) {
-  const float largest = fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
   // Of numbers without sign the bits are in order, and those of NaN the largest.
-  const bool bad = isnan(v.x) || isnan(v.y) || isnan(v.z) || isnan(v.w);
-  const std::uint32_t bits = __reduce_max_sync(full_warp, bad ? 0x7fffffffu : __float_as_uint(largest));
-  const float most = __uint_as_float(bits), one = most * 0x1p-22f;
-  const float inverse = most > 0 ? 0x1p22f / most : 0.0f;
-  const int x[4] = {__float2int_rn(v.x * inverse), __float2int_rn(v.y * inverse), __float2int_rn(v.z * inverse),
-                    __float2int_rn(v.w * inverse)};
-  const auto digits_of = [](int value) {
-    return (static_cast<std::uint32_t>(value) + 0x808080u) ^ 0x808080u;  // bytes 0 to 2, signed
+  const auto size = [](float x) { return __float_as_uint(x) & 0x7fffffffu; };
+  const std::uint32_t most = __reduce_max_sync(full_warp, max(max(size(v.x), size(v.y)), max(size(v.z), size(v.w))));
+  // The largest is 2^21 to 2^22 ones; below 2^-105 it is less.
+  const std::uint32_t exponent = max(most & 0x7f800000u, 22u << 23);
+  const float inverse = __uint_as_float((275u << 23) - exponent);
+  const auto digits_of = [&](float x) {  // bytes 0 to 2, signed
+    constexpr std::uint32_t borrow = 0x808080u;
+    return (__float_as_uint(fmaf(x, inverse, 12582912.0f)) - (static_cast<std::uint32_t>(sum_zero) - borrow)) ^ borrow;
   };
-  std::uint32_t z[4] = {digits_of(x[0]), digits_of(x[1]), digits_of(x[2]), digits_of(x[3])};
+  std::uint32_t z[4] = {digits_of(v.x), digits_of(v.y), digits_of(v.z), digits_of(v.w)};
   const int unit = index / 32, granule = index / 8 % 4, t = index / 2 % 4, half = index % 2;
   const int row_bytes = digit_row_bytes(k);
-  float* ones = reinterpret_cast<float*>(rows + n_digits * row_bytes) + unit * 4;
   int version = half, slot = granule % 2;
   if (for_int4) {
     // The codes of eight columns come as 0 4 1 5 and 2 6 3 7: see pack_int4_kernel.
@@ -71,12 +69,12 @@ __device__ __forceinline__ void store_digits(std::byte* rows, int k, int index, 
     } else {
       z[2] = z[1], z[1] = first, z[3] = second;
     }
-    int sum = x[0] + x[1] + x[2] + x[3];
-    for (int offset = 1; offset < 8; offset <<= 1) sum += __shfl_xor_sync(full_warp, sum, offset);
-    float* sums = reinterpret_cast<float*>(rows + n_digits * row_bytes) + (n_units(k) + unit) * 4;
-    if (index % 8 == 0) sums[granule] = 8 * one * static_cast<float>(sum);
   }
-  if (index % 32 == 0) *reinterpret_cast<float4*>(ones) = make_float4(one, 256 * one, 65536 * one, 0);
+  if (index % 32 == 0) {
+    const float one = most < 0x7f800000u ? __uint_as_float(exponent - (21u << 23)) : NAN;
+    *reinterpret_cast<float4*>(rows + n_digits * row_bytes + unit * static_cast<int>(sizeof(float4))) =
+        make_float4(one, 256 * one, 65536 * one, 0);
+  }
   const std::uint32_t low0 = __byte_perm(z[0], z[1], 0x5140), low1 = __byte_perm(z[2], z[3], 0x5140);
   const std::uint32_t high0 = __byte_perm(z[0], z[1], 0x0062), high1 = __byte_perm(z[2], z[3], 0x0062);
   std::byte* place = rows + unit * unit_columns + (version * 4 + t) * 16 + granule / 2 * 8 + slot * 4;
@@ -88,28 +86,20 @@ __device__ __forceinline__ void store_digits(std::byte* rows, int k, int index, 
 /// Where a lane finds its share of x.
 template <MatrixFormat F>
 struct XShare {
-  const std::byte *values, *ones, *sums;  // of unit 0
-  int sums_step;                          // bytes per unit
+  const std::byte *values, *ones;  // of unit 0
 
   __device__ XShare(const std::byte* rows, int k, int lane) {
     const int g = lane / 4, t = lane % 4;
     if constexpr (F == MatrixFormat::bf16) {
       values = rows + g / 2 % 2 * x_row_bytes(k) + (g % 2 * 4 + t) * 16;
-      ones = sums = nullptr, sums_step = 0;
+      ones = nullptr;
     } else {
-      const int row_bytes = digit_row_bytes(k), units = n_units(k), table = static_cast<int>(sizeof(float4));
+      const int row_bytes = digit_row_bytes(k);
       values = rows + min(g / 2, n_digits - 1) * row_bytes + (g % 2 * 4 + t) * 16;
       ones = rows + n_digits * row_bytes + t * static_cast<int>(sizeof(float));
-      // The sum comes off where the highest digit is, the others take zeros.
-      const bool mine = t == n_digits - 1;
-      sums = rows + n_digits * row_bytes + units * (mine ? 1 : 2) * table;
-      sums_step = mine ? table : 0;
     }
   }
 };
-
-constexpr int sum_zero = 0x4b400000;  // an integer counted from here is, as bits of a float, that much above 1.5 2^23
-__device__ __forceinline__ float value_of_sum(int bits) { return __int_as_float(bits) - 12582912.0f; }
 
 /// This lane's sums over units of one tile.
 template <MatrixFormat F>
@@ -141,16 +131,18 @@ struct TileSum {
       mma_s8(c, v.x, v.y, v.z, v.w, xs.z, xs.w);
       sum += scale * one * (value_of_sum(c[0]) + value_of_sum(c[3]));
     } else if constexpr (F == MatrixFormat::int4) {
-      const float4 s = *reinterpret_cast<const float4*>(x.sums + number * x.sums_step);
       const __half* scales = reinterpret_cast<const __half*>(unit + 512) + g;
-      constexpr std::uint32_t mask = 0x0f0f0f0fu;
+      // Code + 8 in the upper half of a byte, and its first bit turned: the byte is 16 times the code.
+      const auto low = [](std::uint32_t word) { return (word << 4 ^ 0x80808080u) & 0xf0f0f0f0u; };
+      const auto high = [](std::uint32_t word) { return (word ^ 0x80808080u) & 0xf0f0f0f0u; };
       int d[4] = {sum_zero, sum_zero, sum_zero, sum_zero};
-      mma_u8_s8(c, u.x & mask, u.y & mask, u.x >> 4 & mask, u.y >> 4 & mask, xs.x, xs.y);
-      mma_u8_s8(d, u.z & mask, u.w & mask, u.z >> 4 & mask, u.w >> 4 & mask, xs.z, xs.w);
-      sum += __half2float(scales[0]) * (one * value_of_sum(c[0]) - s.x);
-      sum += __half2float(scales[tile_rows]) * (one * value_of_sum(c[3]) - s.y);
-      sum += __half2float(scales[2 * tile_rows]) * (one * value_of_sum(d[0]) - s.z);
-      sum += __half2float(scales[3 * tile_rows]) * (one * value_of_sum(d[3]) - s.w);
+      mma_s8(c, low(u.x), low(u.y), high(u.x), high(u.y), xs.x, xs.y);
+      mma_s8(d, low(u.z), low(u.w), high(u.z), high(u.w), xs.z, xs.w);
+      const float first =
+          __half2float(scales[0]) * value_of_sum(c[0]) + __half2float(scales[tile_rows]) * value_of_sum(c[3]);
+      const float second = __half2float(scales[2 * tile_rows]) * value_of_sum(d[0]) +
+                           __half2float(scales[3 * tile_rows]) * value_of_sum(d[3]);
+      sum += one * 0.0625f * (first + second);
     }
   }
 
