@@ -71,7 +71,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the latency page'), () => 
     })()`);
     const before = await page.evaluate<number>('fake.calls.length');
     await page.waitForTimeout(1000);
-    // 60 frames of tokens came; text is renewed two or three times a second, sensors once.
+    // 60 frames of tokens came; text is renewed twice a second, sensors once.
     expect(await page.evaluate('batches')).toBeLessThanOrEqual(8);
     expect(await page.evaluate('batches')).toBeGreaterThan(0);
     expect((await page.evaluate<number>('fake.calls.length')) - before).toBeLessThanOrEqual(3);

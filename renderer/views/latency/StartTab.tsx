@@ -1,26 +1,32 @@
-import { pageMarks, startupMarks } from '../../../main/contract/metrics.ts';
 import type { Startup, StartupMark } from '../../../main/contract/metrics.ts';
 import { durationText, momentText } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { Notice } from '../../ui/Notice.tsx';
+import { FigureTable } from './FigureTable.tsx';
 import { Panel } from './Panel.tsx';
 import { useAsked } from './useAsked.ts';
 
 const listed = 20;
 
-/** What leads to what: each bar begins where the one before it ended, or where it was asked for. */
-const spans: readonly {
+interface Span {
   readonly from: StartupMark;
   readonly to: StartupMark;
   readonly kind: 'app' | 'page' | 'model';
-}[] = [
-  { from: 'process', to: 'services', kind: 'app' },
-  { from: 'services', to: 'shell', kind: 'app' },
+}
+
+/** What leads to what: each bar begins where the one before it ended, or where it was asked for. */
+const afterApp: readonly Span[] = [
   { from: 'pageBegin', to: 'firstPaint', kind: 'page' },
   { from: 'firstPaint', to: 'composer', kind: 'page' },
   { from: 'modelBegin', to: 'modelMapped', kind: 'model' },
   { from: 'modelMapped', to: 'modelReady', kind: 'model' },
 ];
+
+/** A window comes before the services behind it; the API alone has services first. */
+function spansOf({ services = Infinity, shell = Infinity }: Startup['marksMs']): readonly Span[] {
+  const [first, second] = shell < services ? (['shell', 'services'] as const) : (['services', 'shell'] as const);
+  return [{ from: 'process', to: first, kind: 'app' }, { from: first, to: second, kind: 'app' }, ...afterApp];
+}
 
 /** Waterfall of the newest start, and the marks of the ones before. */
 export function StartTab() {
@@ -46,7 +52,7 @@ function Waterfall({ startup }: { readonly startup: Startup }) {
   const last = Math.max(1, ...Object.values(marksMs));
   return (
     <ol role="list" className="waterfall">
-      {spans.map(({ from, to, kind }) => {
+      {spansOf(marksMs).map(({ from, to, kind }) => {
         const begin = marksMs[from];
         const end = marksMs[to];
         return (
@@ -70,38 +76,25 @@ function Waterfall({ startup }: { readonly startup: Startup }) {
   );
 }
 
-const columns: readonly StartupMark[] = [...startupMarks, ...pageMarks].filter(
-  (mark) => mark !== 'process' && mark !== 'pageBegin' && mark !== 'modelBegin',
-);
+/** In the order in which they usually come. */
+const columns: readonly StartupMark[] = ['shell', 'services', 'firstPaint', 'composer', 'modelMapped', 'modelReady'];
 
 function Starts({ startups }: { readonly startups: readonly Startup[] }) {
+  const { latency } = strings;
+  const head = columns.map((mark) => ({ name: latency.marks[mark], className: 'wrapping' }));
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={strings.latency.table(strings.latency.start)}>
-      <table className="series figures">
-        <thead>
-          <tr>
-            <th scope="col">{strings.latency.when}</th>
-            {columns.map((mark) => (
-              <th key={mark} scope="col" className="wrapping">
-                {strings.latency.marks[mark]}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {startups.map(({ id, at, appVersion, marksMs }) => (
-            <tr key={id}>
-              <th scope="row" title={strings.latency.version(appVersion)}>
-                {momentText(at)}
-              </th>
-              {columns.map((mark) => {
-                const ms = marksMs[mark];
-                return <td key={mark}>{ms === undefined ? strings.common.none : durationText(1e6 * ms)}</td>;
-              })}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <FigureTable title={latency.start} head={[latency.when, ...head]}>
+      {startups.map(({ id, at, appVersion, marksMs }) => (
+        <tr key={id}>
+          <th scope="row" title={latency.version(appVersion)}>
+            {momentText(at)}
+          </th>
+          {columns.map((mark) => {
+            const ms = marksMs[mark];
+            return <td key={mark}>{ms === undefined ? strings.common.none : durationText(1e6 * ms)}</td>;
+          })}
+        </tr>
+      ))}
+    </FigureTable>
   );
 }

@@ -165,12 +165,12 @@ export const sample: SystemSample = {
 
 const start = (id: number, shift: number): Startup => ({
   id,
-  at: 1_790_000_000_000 - id * 3_600_000,
+  at: 1_790_000_000_000 - (5 - id) * 3_600_000,
   appVersion: '0.1.0',
   marksMs: {
     process: 0,
+    shell: 137 + shift,
     services: 182 + shift,
-    shell: 214 + shift,
     pageBegin: 240 + shift,
     firstPaint: 471 + shift,
     composer: 506 + shift,

@@ -101,7 +101,8 @@ export function latencyScenarios(kind: ShellKind): void {
       const { process, services, pageBegin, firstPaint, composer, modelBegin, modelReady } = marksMs;
       expect(process).toBe(0);
       expect(services).toBeGreaterThan(0);
-      expect(pageBegin).toBeGreaterThan(services!);
+      // The page may be asked for before the services behind it are there.
+      expect(pageBegin).toBeGreaterThan(0);
       expect(firstPaint).toBeGreaterThan(pageBegin!);
       // The field is usable when React is done, which may be a moment before its frame is on the screen.
       expect(composer).toBeGreaterThan(pageBegin!);
