@@ -115,10 +115,10 @@ async function shootLatency(): Promise<void> {
           if (name !== 'live') continue;
           // Further down: where the time goes, and how near the limits it is.
           await page
-            .getByRole('region', { name: 'Where a token’s time goes' })
+            .getByRole('region', { name: 'Where a token’s time goes', exact: true })
             .evaluate((panel) => panel.scrollIntoView());
           await save('anatomy');
-          await page.getByRole('region', { name: 'Roofline' }).evaluate((panel) => panel.scrollIntoView());
+          await page.getByRole('region', { name: 'Roofline', exact: true }).evaluate((panel) => panel.scrollIntoView());
           await save('roofline');
         }
         if (problems.length > 0) throw new Error(`The page reported: ${problems.join('\n')}`);
