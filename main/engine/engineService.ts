@@ -117,6 +117,8 @@ class NativeEngineService implements EngineService {
       const turn = this.#queue.run(signal, run, { alone });
       if (this.#queue.queued > 0) this.#makeRoom(loaded);
       const generation = await turn;
+      const isCut = generation === null || generation.stats.finishReason === 'cancelled';
+      if (isCut && request.signal?.aborted !== true) this.#checkNotLost(loaded);
       if (generation === null) return cancelledResult(request, model, addon.nowNs() - submittedNs);
       if (!request.ignoreEnd) answers.remember(request.prompt.tokens, generation.text, generation.textTokens);
       const isAnswer = request.isMeasurement !== true && request.sampling.maxNewTokens > 0;
@@ -217,6 +219,13 @@ class NativeEngineService implements EngineService {
     loaded.pool.clear();
     loaded.sequences.dispose();
     loaded.native.dispose();
+  }
+
+  /** The device may be lost under another answer: this one ended with it, and nobody stopped it. */
+  #checkNotLost(loaded: Loaded): void {
+    if (this.#loaded !== loaded && this.#status.state === 'lost') {
+      throw new AppError('DEVICE_LOST', this.#status.error.message);
+    }
   }
 
   /** The GPU is gone. Nothing goes on elsewhere by itself: loading again is the user's decision. */

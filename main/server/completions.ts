@@ -1,6 +1,7 @@
 /** POST /v1/completions: text in, its continuation out; prompts as text or as token ids, one or several. */
 import { randomUUID } from 'node:crypto';
 
+import type { LoadedModel } from '../contract/domain.ts';
 import type { GeneratedToken, GenerateResult, Prompt } from '../engine/engineApi.ts';
 import { badRequest } from './apiErrors.ts';
 import { completionLogprobs, fingerprintOf, finishReasonOf, generateChoices, loadedModel, usageOf } from './choices.ts';
@@ -27,22 +28,33 @@ function refuseUnsupported(request: CompletionRequest): void {
   }
 }
 
+interface EchoedPrompt {
+  readonly prompt: Prompt;
+  /** What the answer begins with, when it is asked to repeat the prompt. */
+  readonly echo: string;
+}
+
+function encodedPrompts({ engine }: ApiContext, { vocab }: LoadedModel, request: CompletionRequest): EchoedPrompt[] {
+  const tokenizer = engine.tokenizer();
+  return promptsOf(request.prompt).map((prompt, index) => {
+    const tokens =
+      typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
+    if (tokens.length === 0) throw badRequest('The prompt has no tokens.', 'prompt');
+    if (tokens.some((token) => token >= vocab)) {
+      throw badRequest(`A token id is outside the vocabulary of ${vocab}.`, `prompt.${index}`);
+    }
+    const echo = request.echo !== true ? '' : typeof prompt === 'string' ? prompt : tokenizer.decode(prompt);
+    return { prompt: { tokens, boundaries: [tokens.length] }, echo };
+  });
+}
+
 export async function completion(context: ApiContext, exchange: Exchange, body: unknown): Promise<void> {
   const request = parseBody(completionSchema, body);
   refuseUnsupported(request);
   const model = loadedModel(context);
   const tokenizer = context.engine.tokenizer();
   const generation = generationOf(request, 'raw', request.max_tokens ?? 16, context.presets());
-  const prompts = promptsOf(request.prompt).map((prompt, index) => {
-    const tokens =
-      typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
-    if (tokens.length === 0) throw badRequest('The prompt has no tokens.', 'prompt');
-    if (tokens.some((token) => token >= model.vocab)) {
-      throw badRequest(`A token id is outside the vocabulary of ${model.vocab}.`, `prompt.${index}`);
-    }
-    const echo = request.echo !== true ? '' : typeof prompt === 'string' ? prompt : tokenizer.decode(prompt);
-    return { prompt: { tokens, boundaries: [tokens.length] } satisfies Prompt, echo };
-  });
+  const prompts = encodedPrompts(context, model, request);
   const head = {
     id: `cmpl-${randomUUID().replaceAll('-', '')}`,
     object: 'text_completion',

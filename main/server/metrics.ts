@@ -7,6 +7,43 @@ import type { EngineService, GenerateResult } from '../engine/engineApi.ts';
 const ttftBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const itlBuckets = [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 
+/** Read when they are asked for. */
+function addGauges(engine: EngineService, registers: Registry[]): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  const ready = (key: 'running' | 'queued') => () => (engine.status.state === 'ready' ? engine.status[key] : 0);
+  const ofModel = (read: (model: LoadedModel) => number) => () =>
+    engine.status.state === 'ready' ? read(engine.status.model) : 0;
+  gauge(
+    'nemoflash_model_ready',
+    '1 while a model is loaded',
+    ofModel(() => 1),
+  );
+  gauge('nemoflash_running_requests', 'Requests being generated', ready('running'));
+  gauge('nemoflash_queued_requests', 'Requests waiting for the engine', ready('queued'));
+  gauge(
+    'nemoflash_weight_bytes',
+    'Resident weights of the loaded model',
+    ofModel(({ weightBytes }) => weightBytes),
+  );
+  gauge(
+    'nemoflash_sequence_bytes',
+    'What one request at a time takes: recurrent state and a full attention cache',
+    ofModel(
+      ({ stateBytes, kvBytesPerPosition, contextPositions }) => stateBytes + kvBytesPerPosition * contextPositions,
+    ),
+  );
+  gauge('nemoflash_resident_memory_bytes', 'Resident memory of this process', () => process.memoryUsage.rss());
+}
+
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<'path' | 'status'>;
@@ -29,57 +66,24 @@ export class ServerMetrics {
       labelNames: ['kind'],
       registers,
     });
-    this.#ttft = new Histogram({
-      name: 'nemoflash_time_to_first_token_seconds',
-      help: 'Submitted to first token known, queueing included',
-      buckets: ttftBuckets,
-      registers,
-    });
-    this.#itl = new Histogram({
-      name: 'nemoflash_inter_token_latency_seconds',
-      help: 'Gap between consecutive tokens, stamped in the engine',
-      buckets: itlBuckets,
-      registers,
-    });
-    this.#queue = new Histogram({
-      name: 'nemoflash_queue_seconds',
-      help: 'Submitted to begun: waiting for a place in the engine',
-      buckets: ttftBuckets,
-      registers,
-    });
-    const gauge = (name: string, help: string, read: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    };
-    const ready = (key: 'running' | 'queued') => () => (engine.status.state === 'ready' ? engine.status[key] : 0);
-    const ofModel = (read: (model: LoadedModel) => number) => () =>
-      engine.status.state === 'ready' ? read(engine.status.model) : 0;
-    gauge(
-      'nemoflash_model_ready',
-      '1 while a model is loaded',
-      ofModel(() => 1),
+    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+      new Histogram({ name, help, buckets, registers });
+    this.#ttft = histogram(
+      'nemoflash_time_to_first_token_seconds',
+      'Submitted to first token known, queueing included',
+      ttftBuckets,
     );
-    gauge('nemoflash_running_requests', 'Requests being generated', ready('running'));
-    gauge('nemoflash_queued_requests', 'Requests waiting for the engine', ready('queued'));
-    gauge(
-      'nemoflash_weight_bytes',
-      'Resident weights of the loaded model',
-      ofModel(({ weightBytes }) => weightBytes),
+    this.#itl = histogram(
+      'nemoflash_inter_token_latency_seconds',
+      'Gap between consecutive tokens, stamped in the engine',
+      itlBuckets,
     );
-    gauge(
-      'nemoflash_sequence_bytes',
-      'What one request at a time takes: recurrent state and a full attention cache',
-      ofModel(
-        ({ stateBytes, kvBytesPerPosition, contextPositions }) => stateBytes + kvBytesPerPosition * contextPositions,
-      ),
+    this.#queue = histogram(
+      'nemoflash_queue_seconds',
+      'Submitted to begun: waiting for a place in the engine',
+      ttftBuckets,
     );
-    gauge('nemoflash_resident_memory_bytes', 'Resident memory of this process', () => process.memoryUsage.rss());
+    addGauges(engine, registers);
   }
 
   request(path: string, status: number): void {

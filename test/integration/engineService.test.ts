@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { EngineStatus } from '../../main/contract/domain.ts';
+import { AppError } from '../../main/contract/errors.ts';
 import type { EngineService } from '../../main/engine/engineApi.ts';
 import { createEngineService } from '../../main/engine/engineService.ts';
 import { ask, assistant, sampling, user } from '../support/asking.ts';
@@ -199,6 +200,25 @@ describe('answers', () => {
       engine.generate({ prompt: prompt(5), sampling: sampling({ temperature: NaN }) }),
     ).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     expect((await ask(engine, [user('Hi')])).tokens.length).toBeGreaterThan(0);
+  });
+
+  it('end with the reason, all of them, when the device is lost under one; loaded again, all is as before', async () => {
+    await engine.load({ source: 'synthetic:tiny' });
+    const before = await ask(engine, [user('Hi')]);
+    const other = ask(engine, [user('Hello')], { maxNewTokens: 4000 }, { ignoreEnd: true });
+    const constraint = {
+      next: async () => {
+        throw new AppError('DEVICE_LOST', 'The GPU is gone.');
+      },
+      dispose: () => undefined,
+    };
+    const lost = { code: 'DEVICE_LOST', message: 'The GPU is gone.' };
+    const both = Promise.allSettled([other, ask(engine, [user('Ho')], {}, { constraint })]);
+    for (const outcome of await both) expect(outcome).toMatchObject({ status: 'rejected', reason: lost });
+    expect(engine.status).toMatchObject({ state: 'lost', error: lost });
+    await expect(engine.generate({ prompt: before.prompt, sampling: sampling() })).rejects.toMatchObject(lost);
+    await engine.load({ source: 'synthetic:tiny' });
+    expect((await ask(engine, [user('Hi')])).text).toBe(before.text);
   });
 
   it('end when the model is unloaded under them', async () => {
