@@ -42,7 +42,7 @@ export function corsHeaders(request: IncomingMessage, options: GuardOptions): Re
   if (origin === undefined || !options.allowedOrigins.includes(origin)) return {};
   return {
     'access-control-allow-origin': origin,
-    'access-control-expose-headers': 'x-request-id, retry-after',
+    'access-control-expose-headers': 'x-request-id, retry-after, x-dropped-messages',
     vary: 'Origin',
   };
 }
