@@ -88,7 +88,12 @@ export class ApiServer {
       const second = make();
       await listen(second, '::1', bound).then(
         () => this.#servers.push(second),
-        () => undefined, // no IPv6 here, or the port is somebody else's there
+        async (error: AppError) => {
+          // Without IPv6 there is nothing to miss. Another program's port would be asked by who calls localhost.
+          if ((error.cause as NodeJS.ErrnoException).code !== 'EADDRINUSE' || port === 0) return;
+          await this.close();
+          throw error;
+        },
       );
     }
     this.url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;

@@ -2,10 +2,12 @@ import http from 'node:http';
 import net from 'node:net';
 import { once } from 'node:events';
 
+import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 
 import { contextRange, defaultSampling } from '../../../main/contract/domain.ts';
 import type { EngineStatus } from '../../../main/contract/domain.ts';
+import { AppError } from '../../../main/contract/errors.ts';
 import { maxBodyBytes } from '../../../main/server/api.ts';
 import { apiFixture, key, question } from '../../support/apiFixture.ts';
 import { scriptedEngine } from '../../support/scriptedEngine.ts';
@@ -93,6 +95,29 @@ describe('the official client', () => {
     expect(data[0]).toMatchObject({ object: 'model', owned_by: 'nvidia' });
     expect((await api.client.models.retrieve(data[0]?.id ?? '')).id).toBe(data[0]?.id);
     await expect(api.client.models.retrieve('no/such')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  });
+
+  it('tries again by itself when a retry can mend it, and only then', async () => {
+    const client = new OpenAI({ apiKey: key, baseURL: `${api.url}/v1`, maxRetries: 2 });
+    const ask = () => client.chat.completions.create({ model: 'x', messages: [...question] });
+    const generate = api.engine.generate.bind(api.engine);
+    let asked = 0;
+    const fails = (error: AppError, times: number) => {
+      asked = 0;
+      api.engine.generate = async (request) => {
+        asked += 1;
+        if (asked <= times) throw error;
+        return generate(request);
+      };
+    };
+    fails(new AppError('BUSY', '128 answers are waiting already.'), 1);
+    expect((await ask()).choices[0]?.message.content).toBe('New York is a city.');
+    expect(asked).toBe(2);
+    fails(new AppError('OUT_OF_MEMORY', 'The memory is full.'), 1);
+    await expect(ask()).rejects.toMatchObject({ status: 500, code: 'out_of_memory' });
+    fails(new AppError('CONTEXT_FULL', 'It does not fit.'), 1);
+    await expect(ask()).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' });
+    expect(asked).toBe(1);
   });
 
   it('retries while the model loads, and not when none is', async () => {
