@@ -40,12 +40,21 @@ std::int64_t Slots::slot_bytes(int max_positions) const {
 }
 
 int Slots::add(int max_positions) {
-  auto slot = std::make_unique<Slot>();
-  slot->capacity = max_positions;
-  slot->state = DeviceBuffer<float>::zeros(map_.n_floats);
-  slot->kept = DeviceBuffer<float>(map_.n_floats);
-  slot->logits = DeviceBuffer<float>::zeros(plan_.config.n_vocab);
-  slot->kv = DeviceBuffer<std::byte>(kv_bytes_per_position() * max_positions);
+  if (spare_ && spare_->capacity != max_positions) spare_.reset();
+  auto slot = std::move(spare_);
+  if (!slot) {
+    slot = std::make_unique<Slot>();
+    slot->capacity = max_positions;
+    slot->state = DeviceBuffer<float>(map_.n_floats);
+    slot->kept = DeviceBuffer<float>(map_.n_floats);
+    slot->logits = DeviceBuffer<float>(plan_.config.n_vocab);
+    slot->kv = DeviceBuffer<std::byte>(kv_bytes_per_position() * max_positions);
+  }
+  slot->ring = slot->kept_ring = 0;
+  for (const DeviceBuffer<float>* buffer : {&slot->state, &slot->logits}) {
+    if (buffer->size() == 0) continue;
+    CUDA_CHECK(cudaMemsetAsync(buffer->data(), 0, static_cast<std::size_t>(buffer->bytes()), stream_));
+  }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i]) {
       slots_[i] = std::move(slot);
@@ -57,7 +66,7 @@ int Slots::add(int max_positions) {
 }
 
 void Slots::remove(int slot) noexcept {
-  if (slot >= 0 && slot < static_cast<int>(slots_.size())) slots_[static_cast<std::size_t>(slot)].reset();
+  if (slot >= 0 && slot < static_cast<int>(slots_.size())) spare_ = std::move(slots_[static_cast<std::size_t>(slot)]);
 }
 
 Slot& Slots::operator[](int slot) {
@@ -98,13 +107,16 @@ void Slots::save_state(int slot, std::span<float> out) {
 void Slots::load_state(int slot, std::span<const float> in) {
   Slot& s = (*this)[slot];
   CUDA_CHECK(cudaStreamSynchronize(stream_));
-  // Pieces go out while the next are copied to page-locked memory.
-  constexpr std::int64_t piece = 1 << 20;
+  // Pieces go out while the next are copied to page-locked memory, by several threads: one would take milliseconds.
+  constexpr std::int64_t piece = 4 << 20, share = 1 << 18;
   for (std::int64_t first = 0; first < static_cast<std::int64_t>(in.size()); first += piece) {
-    const auto n =
-        static_cast<std::size_t>(std::min<std::int64_t>(piece, static_cast<std::int64_t>(in.size()) - first)) * 4;
-    std::memcpy(host_blob_.data() + first, in.data() + first, n);
-    CUDA_CHECK(cudaMemcpyAsync(blob_.data() + first, host_blob_.data() + first, n, cudaMemcpyHostToDevice, stream_));
+    const std::int64_t n = std::min<std::int64_t>(piece, static_cast<std::int64_t>(in.size()) - first);
+    parallel_pieces(n, share, [&](std::int64_t begin, std::int64_t end) {
+      std::memcpy(host_blob_.data() + first + begin, in.data() + first + begin,
+                  static_cast<std::size_t>(end - begin) * 4);
+    });
+    CUDA_CHECK(cudaMemcpyAsync(blob_.data() + first, host_blob_.data() + first, static_cast<std::size_t>(n) * 4,
+                               cudaMemcpyHostToDevice, stream_));
   }
   s.ring = 0;
   for (const StateLayout::Entry& entry : layout_.entries) {

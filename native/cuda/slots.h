@@ -48,7 +48,8 @@ class Slots {
   std::int64_t kv_row_bytes_;  // of one attention layer
   cudaStream_t stream_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  DeviceBuffer<float> blob_;  // StateLayout's form, on its way
+  std::unique_ptr<Slot> spare_;  // the one removed last, for the next of its size: allocating takes milliseconds
+  DeviceBuffer<float> blob_;     // StateLayout's form, on its way
   PinnedBuffer<float> host_blob_;
 };
 
