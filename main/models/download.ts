@@ -2,10 +2,9 @@
  * A whole model at one commit: listed, room made, every file fetched or found and verified, then given its name in one
  * rename. May be paused, resumed, killed and begun again at any moment.
  */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
-import { syncFolder, writeFileAtomic } from '../atomicFile.ts';
 import type { DownloadStatus } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import { reuseContent, reuseParts } from './contentReuse.ts';
@@ -22,6 +21,7 @@ import { snapshotPlaces } from './layout.ts';
 import type { SnapshotPlaces } from './layout.ts';
 import type { Network } from './network.ts';
 import { PartState } from './partState.ts';
+import { publish } from './publish.ts';
 import type { RecordedFile } from './records.ts';
 import { assertSafeNames } from './repoFiles.ts';
 import { retrying } from './retry.ts';
@@ -194,7 +194,7 @@ export class SnapshotDownload {
     this.#progress.file(null);
     this.#progress.enter('verifying');
     signal.throwIfAborted();
-    await this.#publish(plan, places, recorded);
+    await publish(plan, places, () => this.#job.onInstalled(plan, places.snapshot, recorded));
   }
 
   /** A file that is on this machine already, checked again in full. */
@@ -244,23 +244,6 @@ export class SnapshotDownload {
     const free = await freeBytesAt(staging);
     if (free < this.#job.reserveBytes) throw diskFullError(this.#job.root, this.#job.reserveBytes, free);
   }
-
-  async #publish(plan: DownloadPlan, places: SnapshotPlaces, files: readonly RecordedFile[]): Promise<void> {
-    const snapshots = path.dirname(places.snapshot);
-    await mkdir(snapshots, { recursive: true });
-    await removeStrangers(places.stagedFiles, plan.files);
-    await syncFolder(places.stagedFiles);
-    if (await stat(places.snapshot).catch(() => null)) {
-      // Another tool's, or one that is being repaired; our own copies of its good files are in the new folder.
-      await rename(places.snapshot, path.join(places.staging, `replaced-${Date.now()}`));
-    }
-    await rename(places.stagedFiles, places.snapshot);
-    await syncFolder(snapshots);
-    if (plan.reference !== null) await writeReference(places, plan.reference, plan.commit);
-    await this.#job.onInstalled(plan, places.snapshot, files);
-    await rm(places.staging, { recursive: true, force: true });
-    await removeSuperseded(places);
-  }
 }
 
 /** Carries a stop through the abort signal. */
@@ -275,30 +258,8 @@ class Stopped extends Error {
   }
 }
 
-async function writeReference({ repoFolder }: SnapshotPlaces, reference: string, commit: string): Promise<void> {
-  assertSafeNames([reference]);
-  const file = path.join(repoFolder, 'refs', reference);
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFileAtomic(file, commit);
-}
-
 const totalBytes = (files: readonly RemoteFile[]) => files.reduce((sum, file) => sum + file.sizeBytes, 0);
 
 async function sizeOf(file: string): Promise<number | null> {
   return (await stat(file).catch(() => null))?.size ?? null;
-}
-
-/** What is no file of the model, as a state that was set aside, stays out of the snapshot. Names are of one level. */
-async function removeStrangers(folder: string, files: readonly RemoteFile[]): Promise<void> {
-  const own = new Set(files.map((file) => file.path));
-  for (const name of await readdir(folder)) if (!own.has(name)) await rm(path.join(folder, name), { recursive: true });
-}
-
-/** Downloads of other commits that this one has taken the place of. One that another process works on stays. */
-async function removeSuperseded({ staging }: SnapshotPlaces): Promise<void> {
-  const parent = path.dirname(staging);
-  for (const commit of await readdir(parent).catch(() => [] as string[])) {
-    if (!/^[0-9a-f]{40}$/.test(commit) || (await sizeOf(path.join(parent, commit, 'lock'))) !== null) continue;
-    await rm(path.join(parent, commit), { recursive: true, force: true });
-  }
 }

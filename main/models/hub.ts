@@ -77,7 +77,7 @@ export class Hub {
       commit,
       files,
       gated,
-      licence: readLicence(card ?? '', licenceFile, `${this.endpoint}/${repo}/blob/${commit}/`),
+      licence: readLicence(card ?? '', licenceFile, `${this.#network.hubUrl}/${repo}/blob/${commit}/`),
       config: config === null ? null : parseConfig(config, repo),
     };
   }
@@ -117,7 +117,7 @@ export class Hub {
 
   /** Who the token belongs to. Throws what the request met. */
   async account(): Promise<string> {
-    const url = `${this.endpoint}/api/whoami-v2`;
+    const url = `${this.#network.hubUrl}/api/whoami-v2`;
     const reply = await this.#network.read(url, { purpose: 'test', what: 'page about the token’s account' });
     const account: unknown = await reply.json().catch(() => null);
     if (isObject(account) && typeof account['name'] === 'string') return account['name'];
@@ -127,7 +127,7 @@ export class Hub {
   /** Asks for what everybody may know of a public model. Throws what the request met. */
   async greet(repo: string): Promise<void> {
     const { modelInfo } = await library();
-    await modelInfo({ name: repo, hubUrl: this.endpoint, fetch: this.#network.fetchFor('test', repo) });
+    await modelInfo({ name: repo, hubUrl: this.#network.hubUrl, fetch: this.#network.fetchFor('test', repo) });
   }
 
   async #info(repo: string, revision: string, signal?: AbortSignal): Promise<{ commit: string; gated: boolean }> {
@@ -135,7 +135,7 @@ export class Hub {
     const info = await modelInfo({
       name: repo,
       revision,
-      hubUrl: this.endpoint,
+      hubUrl: this.#network.hubUrl,
       additionalFields: ['sha'],
       fetch: this.#network.fetchFor('describe', `${repo} at ${revision}`, signal),
     });
@@ -152,7 +152,7 @@ export class Hub {
       repo,
       revision: commit,
       recursive: true,
-      hubUrl: this.endpoint,
+      hubUrl: this.#network.hubUrl,
       fetch: this.#network.fetchFor('list', `the files of ${repo}`, signal),
     });
     for await (const { type, path, size, oid, lfs } of entries) {
@@ -190,7 +190,7 @@ export class Hub {
   }
 
   #fileUrl(repo: string, commit: string, path: string): string {
-    return `${this.endpoint}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+    return `${this.#network.hubUrl}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
   }
 }
 

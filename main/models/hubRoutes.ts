@@ -21,6 +21,11 @@ export class HubRoutes {
     return testHub(this.#network, part);
   }
 
+  /** A request of another room, for the same list. */
+  note(request: NetworkRequest): void {
+    this.#log.add(request);
+  }
+
   requests(): readonly NetworkRequest[] {
     return this.#log.list();
   }

@@ -52,7 +52,7 @@ async function testToken(network: Network): Promise<HubFinding> {
     return { kind: 'account', user: await new Hub(network).account() };
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'HUB_UNAUTHORISED') throw error;
-    const host = new URL(network.endpoint).host;
+    const host = new URL(network.hubUrl).host;
     throw new AppError('HUB_UNAUTHORISED', `${host} does not know this token. Copy it anew from your account there.`);
   }
 }
@@ -64,7 +64,7 @@ async function testProxy(network: Network): Promise<HubFinding> {
   const onTunnel = (): void => void (tunnelled = true);
   subscribe(proxyChannel, onTunnel);
   try {
-    const reply = await network.open(network.endpoint, { purpose: 'test', what: 'answer' });
+    const reply = await network.open(network.hubUrl, { purpose: 'test', what: 'answer' });
     await reply.body?.cancel();
     reply.end(0);
   } catch (error) {
@@ -82,7 +82,7 @@ async function testCertificates(network: Network): Promise<HubFinding> {
   if (certificates.length === 0) throw new AppError('CERTIFICATE', 'The certificate file is cut off. Copy it anew.');
   for (const pem of certificates) assertValid(pem);
   // Whether they are the right ones only the hub can tell.
-  const reply = await network.open(network.endpoint, { purpose: 'test', what: 'answer' });
+  const reply = await network.open(network.hubUrl, { purpose: 'test', what: 'answer' });
   await reply.body?.cancel();
   reply.end(0);
   return { kind: 'certificates', count: certificates.length };

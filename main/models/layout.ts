@@ -8,6 +8,7 @@
  *
  * A snapshot gets its name in one rename, when every file of it is there and verified.
  */
+import { homedir } from 'node:os';
 import path from 'node:path';
 
 import { repoFolderName } from './repoFiles.ts';
@@ -35,4 +36,11 @@ export function snapshotPlaces(root: string, repo: string, commit: string): Snap
     planFile: path.join(staging, 'plan.json'),
     lockFile: path.join(staging, 'lock'),
   };
+}
+
+/** Where huggingface_hub keeps what it downloads. */
+export function systemHfCache(): string {
+  const { env } = process;
+  const home = env['HF_HOME'] ?? path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'huggingface');
+  return env['HF_HUB_CACHE'] ?? path.join(home, 'hub');
 }

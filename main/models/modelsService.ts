@@ -1,6 +1,5 @@
 /** The model room's face: one method per models.* and hub.* route, and resolve() for the engine. */
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 
 import type {
@@ -9,79 +8,33 @@ import type {
   InstalledModel,
   KeptFormat,
   ModelFormat,
-  ModelTask,
   ModelUpdate,
   RepoDescription,
-  Settings,
   VerifyReport,
 } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
-import type { Home } from '../home.ts';
 import { StoredToken } from './accessToken.ts';
-import type { Cipher } from './accessToken.ts';
 import { freeBytesAt } from './diskSpace.ts';
 import { Downloads } from './downloads.ts';
 import type { JobParts } from './downloads.ts';
 import type { SnapshotJob } from './download.ts';
 import type { TransferOptions } from './fileDownload.ts';
 import { forecast, recommendFormat } from './forecast.ts';
-import type { ForecastDevice } from './forecast.ts';
 import { Hasher } from './hasher.ts';
 import { Hub } from './hub.ts';
 import { HubRoutes } from './hubRoutes.ts';
-import { snapshotPlaces } from './layout.ts';
+import { snapshotPlaces, systemHfCache } from './layout.ts';
 import { readModelConfig } from './modelConfig.ts';
 import { ModelStore } from './modelStore.ts';
 import { ModelCare } from './modelCare.ts';
+import { defaultReserveBytes, defaultTransfer } from './modelsOptions.ts';
+import type { ModelsServiceOptions } from './modelsOptions.ts';
 import { ModelTasks } from './modelTasks.ts';
-import type { TaskHandle } from './modelTasks.ts';
 import { Network } from './network.ts';
-import type { ModelRecord } from './records.ts';
-import { Records } from './records.ts';
+import { Records, toInstalled } from './records.ts';
 import { emptyLeftovers, RemovedModels } from './removedModels.ts';
 import { RequestLog } from './requestLog.ts';
-import { defaultRetry } from './retry.ts';
 import { WeightCaches } from './weightCaches.ts';
-
-/** What the service needs of the settings; SettingsStore fits. */
-export interface SettingsAccess {
-  readonly current: Settings;
-  acceptLicence(repo: string, revision: string, at: number): Promise<Settings>;
-  onChange(listener: (settings: Settings) => void): () => void;
-}
-
-export interface ModelsServiceOptions {
-  readonly home: Home;
-  readonly settings: SettingsAccess;
-  readonly onChanged: (models: readonly InstalledModel[]) => void;
-  readonly onProgress: (status: DownloadStatus) => void;
-  readonly onTask?: (task: ModelTask) => void;
-  /** Free memory and measured bandwidth, for forecasts. */
-  readonly devices?: () => Promise<readonly ForecastDevice[]>;
-  /** The system's secret store for the hub's token; null: the token lasts as long as the program. */
-  readonly cipher?: Cipher | null;
-  /** The Hugging Face cache to look into before fetching; null: none. Default: the system's. */
-  readonly hfCache?: string | null;
-  /** The engine's, for makeFormat. */
-  readonly makeWeights?: (request: MakeWeights) => Promise<void>;
-  readonly transfer?: Partial<TransferOptions>;
-  readonly reserveBytes?: number;
-}
-
-/** A request to make the weights of a format and keep them in `cacheDir`. */
-export interface MakeWeights extends TaskHandle {
-  readonly source: string;
-  readonly format: KeptFormat;
-  readonly cacheDir: string;
-}
-
-export const defaultTransfer: TransferOptions = {
-  partBytes: 64 * 1024 * 1024,
-  lanes: 4,
-  stall: { windowMs: 20_000, minBytes: 16 * 1024 },
-  retry: defaultRetry,
-};
-const defaultReserveBytes = 512 * 1024 * 1024;
 
 export class ModelsService {
   /** The hub.* routes. */
@@ -352,16 +305,4 @@ export class ModelsService {
   async #changed(): Promise<void> {
     this.#options.onChanged(await this.list());
   }
-}
-
-function toInstalled(record: ModelRecord): InstalledModel {
-  const { version: _version, files: _files, ...installed } = record;
-  return installed;
-}
-
-/** Where huggingface_hub keeps what it downloads. */
-function systemHfCache(): string {
-  const { env } = process;
-  const home = env['HF_HOME'] ?? path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'huggingface');
-  return env['HF_HUB_CACHE'] ?? path.join(home, 'hub');
 }

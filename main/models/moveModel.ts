@@ -71,7 +71,9 @@ export async function removeFiles(folder: string, files: readonly { readonly pat
 
 /** Whether a rename would do: the same disk, and real files rather than links into another tool's store. */
 export async function canRename(record: ModelRecord, root: string): Promise<boolean> {
-  await mkdir(root, { recursive: true });
+  await mkdir(root, { recursive: true }).catch((error: unknown) => {
+    throw errorFromDisk(error, root);
+  });
   const [from, to] = await Promise.all([stat(record.folder), stat(root)]);
   if (from.dev !== to.dev) return false;
   const entries = await Promise.all(

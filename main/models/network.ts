@@ -62,6 +62,15 @@ export class Network {
     return (address === '' ? publicHub : address).replace(/\/+$/, '');
   }
 
+  /** The same, to be asked. Throws BAD_ARGUMENT when it is no address. */
+  get hubUrl(): string {
+    if (/^https?:$/.test(URL.parse(this.endpoint)?.protocol ?? '')) return this.endpoint;
+    throw new AppError(
+      'BAD_ARGUMENT',
+      `The hub's address ${JSON.stringify(this.endpoint)} is none: it must begin with http:// or https://. Look at the settings and at HF_ENDPOINT.`,
+    );
+  }
+
   get token(): string | null {
     return this.#options.token();
   }
@@ -131,7 +140,7 @@ export class Network {
     const at = Date.now();
     const note = (status: number | null, receivedBytes: number, problem: string | null) =>
       this.#options.log.add({ at, host, purpose, status, receivedBytes, durationMs: Date.now() - at, problem });
-    const token = origin === new URL(this.endpoint).origin ? this.token : null;
+    const token = origin === new URL(this.hubUrl).origin ? this.token : null;
     try {
       const reply = await send({
         'user-agent': 'nemoflash',

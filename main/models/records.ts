@@ -23,6 +23,12 @@ export function isPlainRecord(value: unknown): value is Readonly<Record<string, 
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What of a record the others are told. */
+export function toInstalled(record: ModelRecord): InstalledModel {
+  const { version: _version, files: _files, ...installed } = record;
+  return installed;
+}
+
 export class Records {
   readonly #folder: string;
   readonly #damagedFolder: string;

@@ -67,11 +67,19 @@ test('a model is pulled, listed, verified, repaired, moved and removed', { timeo
   expect(await run('verify', id)).toMatchObject({ code: 1, last: { report: { ok: false } } });
   expect(await run('repair', id)).toMatchObject({ code: 0, last: { report: { ok: true } } });
 
+  const aFile = path.join(place, 'config.json');
+  expect(await run('move', id, aFile)).toMatchObject({ code: 1, last: { error: { code: 'DISK' } } });
   const moved = await run('move', id, folder());
   expect(moved.code).toBe(0);
   expectSame(moved.last.model.folder);
   expect((await run('rm', id)).last.freedBytes).toBe(moved.last.model.sizeBytes);
   expect(await run('rm', id)).toMatchObject({ code: 1, last: { error: { code: 'NOT_FOUND' } } });
+});
+
+test('an address that is none is named as what is wrong', async () => {
+  const { code, last } = await commandsFor('nonsense')('pull', repo, '--accept-license');
+  expect({ code, last }).toMatchObject({ code: 1, last: { error: { code: 'BAD_ARGUMENT' } } });
+  expect(last.error.message).toContain('HF_ENDPOINT');
 });
 
 test('a folder is imported in place; one that is no model is refused', { timeout: 30_000 }, async () => {

@@ -13,7 +13,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { defaultTransfer } from '../../main/models/modelsService.ts';
+import { defaultTransfer } from '../../main/models/modelsOptions.ts';
 import { startHubProcess } from './hubProcess.ts';
 
 const sizeBytes = Math.round(Number(process.argv[2] ?? 3) * 1e9);

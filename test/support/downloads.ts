@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import type { DownloadStatus } from '../../main/contract/domain.ts';
 import { makeHomeSync, resolveHome } from '../../main/home.ts';
 import { ModelsService } from '../../main/models/modelsService.ts';
-import type { ModelsServiceOptions } from '../../main/models/modelsService.ts';
+import type { ModelsServiceOptions } from '../../main/models/modelsOptions.ts';
 import { defaultRetry } from '../../main/models/retry.ts';
 import { SettingsStore } from '../../main/settings.ts';
 import { freshFolder, removeFolder } from './home.ts';

@@ -2,14 +2,13 @@
  * A hub on loopback that speaks the protocol as @huggingface/hub and the downloader use it: model info, paged tree with
  * LFS ids, resolve with a redirect to signed storage addresses, ETags, Range. It misbehaves on demand (hubFaults.ts).
  */
-import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { FaultList } from './hubFaults.ts';
 import type { HubFault, HubStage } from './hubFaults.ts';
+import { pump, reply } from './hubReplies.ts';
 import { readCommit } from './hubRepo.ts';
 import type { HubCommit, HubFile } from './hubRepo.ts';
 
@@ -56,7 +55,6 @@ interface Repo {
   readonly commits: Map<string, HubCommit>;
 }
 
-const chunkBytes = 1024 * 1024;
 /** A page that redirects to itself. */
 const loopPath = '/loop';
 
@@ -264,58 +262,9 @@ class Hub implements HubServer {
     });
     response.flushHeaders();
     const rate = find('drip')?.bytesPerSecond ?? this.#options.bytesPerSecond ?? Infinity;
-    await this.#pump({ file, from, to: from + limit, rate, wrongAt: find('wrongByte')?.at ?? -1, record, response });
+    await pump({ file, from, to: from + limit, rate, wrongAt: find('wrongByte')?.at ?? -1, record, response });
     if (find('cut')) response.destroy();
     // A stall past the end is none: the answer is complete.
     else if (!find('stall') || limit === to - from) response.end();
   }
-
-  async #pump(job: {
-    readonly file: HubFile;
-    readonly from: number;
-    readonly to: number;
-    readonly rate: number;
-    readonly wrongAt: number;
-    readonly record: HubRequest;
-    readonly response: ServerResponse;
-  }): Promise<void> {
-    const { response, record, wrongAt } = job;
-    const step = Math.max(1, Math.min(chunkBytes, Math.ceil(job.rate / 50)));
-    const handle = await open(job.file.source);
-    const buffer = Buffer.allocUnsafe(Math.min(step, Math.max(1, job.to - job.from)));
-    try {
-      for (let at = job.from; at < job.to && !response.destroyed;) {
-        const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, job.to - at), at);
-        if (bytesRead === 0) throw new Error(`${job.file.path} became shorter`);
-        if (wrongAt >= at && wrongAt < at + bytesRead) buffer[wrongAt - at] = ~(buffer[wrongAt - at] ?? 0) & 0xff;
-        record.sentBytes += bytesRead;
-        at += bytesRead;
-        await handedOver(response, buffer.subarray(0, bytesRead));
-        if (Number.isFinite(job.rate)) await sleep((1000 * bytesRead) / job.rate);
-      }
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
-/** Writes; resolves when the system has taken the bytes, so that their buffer may be filled anew. */
-function handedOver(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    const go = () => {
-      response.off('close', go);
-      resolve();
-    };
-    response.on('close', go);
-    response.write(bytes, go);
-    if (response.destroyed) go();
-  });
-}
-
-function reply(response: ServerResponse, status: number, body: unknown, errorCode?: string): void {
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    ...(errorCode === undefined ? {} : { 'x-error-code': errorCode }),
-  });
-  response.end(JSON.stringify(body));
 }
