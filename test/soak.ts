@@ -12,7 +12,11 @@ const report = await soak(Number(values.minutes) * 60, {
 });
 process.stdout.write(`${JSON.stringify(report)}\n`);
 const { rssMb, descriptors, lostMessages, exitCode } = report;
+// A connection may be on its way out when descriptors are counted; a leak of a long run is far more than two.
 const isSound =
-  rssMb.perThousandAnswers <= 1 && descriptors.last <= descriptors.first && lostMessages.length === 0 && exitCode === 0;
+  rssMb.perThousandAnswers <= 1 &&
+  descriptors.last <= descriptors.first + 2 &&
+  lostMessages.length === 0 &&
+  exitCode === 0;
 if (!isSound) process.stderr.write('Something leaks or is lost: see the figures above.\n');
 process.exitCode = isSound ? 0 : 1;

