@@ -53,7 +53,7 @@ export interface AppOptions {
   readonly cipher?: Cipher;
   readonly startPage?: OpenRequest | null;
   /** How this shell is updated; absent: not at all. */
-  readonly updates?: (surroundings: Pick<UpdatesOptions, 'settings' | 'publish' | 'log'>) => Updates;
+  readonly updates?: (surroundings: Pick<UpdatesOptions, 'settings' | 'publish' | 'log' | 'note'>) => Updates;
 }
 
 export interface App {
@@ -66,6 +66,8 @@ export interface App {
   readonly startup: StartupClock;
   /** Settles when the start model is loaded, or at once without one; rejects when it cannot be loaded. */
   readonly modelLoaded: Promise<void>;
+  /** A request that was made outside the services, for the list of requests. */
+  readonly noteRequest: UpdatesOptions['note'];
   /** The system is about to end the app, and may not wait for dispose(): that is no crash. */
   noteShutdown(): void;
   /** Closes everything in reverse order: answers, engine thread, downloads, store. */
@@ -117,7 +119,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   for (const notice of settings.problems) log.warning('settings', { notice });
   const events = createEvents((place, error) => log.error(place, error));
   settings.onChange((current) => events.publish('settings.changed', current));
-  const updates = options.updates?.({ settings, log, publish: (status) => events.publish('updates.status', status) });
+  const note: UpdatesOptions['note'] = (request) => models.hub.note(request);
+  const updates = options.updates?.({
+    settings,
+    log,
+    note,
+    publish: (status) => events.publish('updates.status', status),
+  });
 
   const models = new ModelsService({
     home,
@@ -241,6 +249,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     startup,
     modelLoaded,
+    noteRequest: note,
     noteShutdown: () => run.end(),
     async dispose() {
       await api.close();

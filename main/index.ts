@@ -14,6 +14,7 @@ import { keepInstaller, loadUpdater, updateKey } from './desktop/installer.ts';
 import { linkIn, linkScheme, readLink } from './desktop/links.ts';
 import { readStartSettings } from './desktop/startSettings.ts';
 import type { StartSettings } from './desktop/startSettings.ts';
+import { noteDictionaries } from './desktop/spelling.ts';
 import { showTray } from './desktop/tray.ts';
 import { mindPower } from './desktop/power.ts';
 import { makeHomeSync, resolveHome } from './home.ts';
@@ -65,7 +66,7 @@ async function buildApp(): Promise<App> {
     const version = app.getVersion();
     const updater: Pick<UpdatesOptions, 'publicKey' | 'updater' | 'keepPrevious'> = {
       publicKey: app.isPackaged ? updateKey : '',
-      updater: loadUpdater,
+      updater: (note) => loadUpdater(path.join(home.cacheFolder, 'update'), note),
       keepPrevious: (next, files) => keepInstaller(path.join(home.root, 'updates'), version, next, files),
     };
     return await createApp({
@@ -156,6 +157,7 @@ async function start({ theme, spellCheck }: StartSettings): Promise<void> {
     };
     return built;
   });
+  noteDictionaries(session.defaultSession, (request) => void services.then((built) => built.noteRequest(request)));
   const transport = connectElectron(
     services.then(({ router }) => router),
     pageOrigin,

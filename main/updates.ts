@@ -4,7 +4,7 @@
  */
 import { createPublicKey, verify } from 'node:crypto';
 
-import type { Settings, UpdateStatus } from './contract/domain.ts';
+import type { NetworkRequest, Settings, UpdateStatus } from './contract/domain.ts';
 import { AppError } from './contract/errors.ts';
 import type { Log } from './log.ts';
 
@@ -31,8 +31,10 @@ export interface UpdatesOptions {
   readonly log: Log;
   /** Base64 of an Ed25519 public key in DER (SPKI); empty: this build knows no key and is never updated. */
   readonly publicKey: string;
+  /** Every request made is told of. */
+  readonly note: (request: NetworkRequest) => void;
   /** Loaded at the first check. */
-  readonly updater: () => Promise<Updater>;
+  readonly updater: (note: (request: NetworkRequest) => void) => Promise<Updater>;
   /** Keeps what the next install replaces, so that one can go back. */
   readonly keepPrevious: (version: string, files: readonly string[]) => Promise<void>;
 }
@@ -111,7 +113,7 @@ export class Updates {
   async #run(): Promise<UpdateStatus> {
     try {
       this.#set({ state: 'checking' });
-      this.#updater ??= await this.#options.updater();
+      this.#updater ??= await this.#options.updater(this.#options.note);
       const found = await this.#updater.checkForUpdates();
       if (found === null) return this.#set({ state: 'unsupported' });
       if (!found.isUpdateAvailable) return this.#set({ state: 'current' });

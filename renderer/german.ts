@@ -4,7 +4,7 @@ import { germanBenchmark } from './germanBenchmark.ts';
 import { germanChat } from './germanChat.ts';
 import { germanLatency } from './germanLatency.ts';
 import { germanModels } from './germanModels.ts';
-import { germanCompletion, germanHub, germanLibrary } from './germanLibrary.ts';
+import { germanCompletion, germanHub, germanLibrary, germanTour } from './germanLibrary.ts';
 import type { Strings } from './strings.ts';
 
 export const german: Strings = {
@@ -129,6 +129,7 @@ export const german: Strings = {
 
   latency: germanLatency,
   library: germanLibrary,
+  tour: germanTour,
   hub: germanHub,
   completion: germanCompletion,
   benchmark: germanBenchmark,

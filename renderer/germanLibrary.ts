@@ -1,7 +1,7 @@
-/** The words of the library, of the hub's settings and of the completion view in German. */
+/** The words of the library, of the hub's settings of the completion view and of the first steps in German. */
 import { bytesText, count } from './format.ts';
 import type { Translated } from './language.ts';
-import type { completionStrings, hubStrings, libraryStrings } from './libraryStrings.ts';
+import type { completionStrings, hubStrings, libraryStrings, tourStrings } from './libraryStrings.ts';
 
 export const germanLibrary: Translated<typeof libraryStrings> = {
   details: 'Einzelheiten',
@@ -98,9 +98,29 @@ export const germanHub: Translated<typeof hubStrings> = {
     locate: 'Adresse einer Datei',
     file: 'Teil einer Datei',
     test: 'Verbindungstest',
+    update: 'neue Version von Nemoflash',
+    dictionary: 'Wörterbuch der Rechtschreibung',
   },
   shown: (n, total) => `${count(n)} von ${count(total)} gezeigt`,
   showAll: 'Alle zeigen',
+};
+
+export const germanTour: Translated<typeof tourStrings> = {
+  label: (step, steps) => `Erste Schritte, ${step} von ${steps}`,
+  count: (step, steps) => `${step} von ${steps}`,
+  titles: { model: 'Das antwortet Ihnen', branch: 'Keine Antwort ist endgültig', keys: 'Für alles eine Taste' },
+  texts: {
+    model:
+      'Das Modell, sein Gewichtsformat und das Gerät, auf dem es läuft, sind immer zu sehen. Alles bleibt auf diesem Rechner.',
+    branch:
+      'Bearbeiten, neu erzeugen, verzweigen: bei jeder Nachricht. Jede Fassung bleibt, und gelesen wird nur, was neu ist.',
+    keys: (palette, latency) =>
+      `${palette} findet jeden Befehl. ${latency} zeigt, wohin jede Millisekunde einer Antwort ging.`,
+  },
+  next: 'Weiter',
+  skip: 'Überspringen',
+  done: 'Fertig',
+  again: 'Erste Schritte zeigen',
 };
 
 export const germanCompletion: Translated<typeof completionStrings> = {

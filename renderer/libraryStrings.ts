@@ -1,4 +1,4 @@
-/** Words of the library, of the hub's settings and of the completion view. */
+/** Words of the library, of the hub's settings of the completion view and of the first steps. */
 import { bytesText, count } from './format.ts';
 
 export const libraryStrings = {
@@ -96,9 +96,28 @@ export const hubStrings = {
     locate: 'address of a file',
     file: 'part of a file',
     test: 'connection test',
+    update: 'new version of Nemoflash',
+    dictionary: 'dictionary for spelling',
   },
   shown: (n: number, total: number) => `${count(n)} of ${count(total)} shown`,
   showAll: 'Show all',
+} as const;
+
+export const tourStrings = {
+  label: (step: number, steps: number) => `First steps, ${step} of ${steps}`,
+  count: (step: number, steps: number) => `${step} of ${steps}`,
+  titles: { model: 'This is what answers', branch: 'No answer is final', keys: 'Everything has a key' },
+  texts: {
+    model:
+      'The model, its weight format and the device it runs on are always in view. Everything stays on this computer.',
+    branch: 'Edit, regenerate or branch at any message. Every version is kept, and only what is new is read.',
+    keys: (palette: string, latency: string) =>
+      `${palette} finds every command. ${latency} shows where each millisecond of an answer went.`,
+  },
+  next: 'Next',
+  skip: 'Skip',
+  done: 'Done',
+  again: 'Show the first steps',
 } as const;
 
 export const completionStrings = {

@@ -1,6 +1,6 @@
 /** Every word the page shows, in English here; another language is another object of this shape. */
 import type { Language } from '../main/contract/domain.ts';
-import { completionStrings, hubStrings, libraryStrings } from './libraryStrings.ts';
+import { completionStrings, hubStrings, libraryStrings, tourStrings } from './libraryStrings.ts';
 import { benchmarkStrings } from './benchmarkStrings.ts';
 import { chatStrings } from './chatStrings.ts';
 import { bytesText } from './format.ts';
@@ -120,6 +120,7 @@ export const english = {
   ...chatStrings,
 
   library: libraryStrings,
+  tour: tourStrings,
   hub: hubStrings,
   completion: completionStrings,
 

@@ -15,7 +15,7 @@ export interface HubSettings {
   readonly caFile: string | null;
 }
 
-export type RequestPurpose = 'describe' | 'list' | 'card' | 'locate' | 'file' | 'test';
+export type RequestPurpose = 'describe' | 'list' | 'card' | 'locate' | 'file' | 'test' | 'update' | 'dictionary';
 
 /** One request that left the app. Never holds a token, a path or a query. */
 export interface NetworkRequest {

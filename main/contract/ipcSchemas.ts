@@ -93,6 +93,7 @@ export const settingsPatchSchema = z
     api: z.strictObject({ enabled: z.boolean(), port: wholeInRange(apiPortRange) }),
     desktop: z.strictObject({ tray: z.boolean(), softwareRendering: z.boolean(), spellCheck: z.boolean() }),
     updates: z.enum(updateChoices),
+    tourSeen: z.boolean(),
   })
   .partial();
 

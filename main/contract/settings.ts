@@ -60,6 +60,8 @@ export interface Settings {
   readonly api: ApiSettings;
   readonly desktop: DesktopSettings;
   readonly updates: UpdateChoice;
+  /** The first steps were shown, or skipped. */
+  readonly tourSeen: boolean;
   readonly acceptedLicences: readonly { readonly repo: string; readonly revision: string; readonly at: number }[];
 }
 
@@ -82,5 +84,6 @@ export const defaultSettings: Settings = {
   api: { enabled: false, port: apiPortRange.default },
   desktop: { tray: false, softwareRendering: false, spellCheck: false },
   updates: 'ask',
+  tourSeen: false,
   acceptedLicences: [],
 };

@@ -1,9 +1,14 @@
+import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import type { Session } from 'electron';
+
+import type { NetworkRequest } from '../../../main/contract/domain.ts';
 import { linkIn, readLink } from '../../../main/desktop/links.ts';
+import { noteDictionaries } from '../../../main/desktop/spelling.ts';
 import { readStartSettings } from '../../../main/desktop/startSettings.ts';
 import { fitTo, readWindowState, saveWindowState } from '../../../main/desktop/windowState.ts';
 import { testHome } from '../../support/home.ts';
@@ -80,4 +85,17 @@ describe('what is read before the window', () => {
     writeFileSync(file, '{"desktop":{"spellCheck":true},"hub":{"offline":true}}');
     expect(readStartSettings(file).spellCheck).toBe(false);
   });
+});
+
+it('a dictionary that Chromium fetches comes into the list of requests', () => {
+  const session = new EventEmitter();
+  const noted: NetworkRequest[] = [];
+  noteDictionaries(session as unknown as Session, (request) => noted.push(request));
+  session.emit('spellcheck-dictionary-download-begin', {}, 'de-DE');
+  session.emit('spellcheck-dictionary-download-success', {}, 'de-DE');
+  session.emit('spellcheck-dictionary-download-failure', {}, 'fr');
+  expect(noted).toMatchObject([
+    { purpose: 'dictionary', problem: null },
+    { purpose: 'dictionary', problem: 'failed' },
+  ]);
 });

@@ -63,6 +63,7 @@ function setUp(options: { settings?: Partial<Settings>; release?: ReleaseInfo | 
     },
     publish: (status) => states.push(status),
     log: silentLog,
+    note: () => undefined,
     publicKey: options.key ?? publicKey,
     updater: async () => updater,
     keepPrevious,
