@@ -7,6 +7,7 @@ import type { DeviceLimits } from '../contract/metrics.ts';
 import { weightsFolder } from '../home.ts';
 import type { Addon, NativeLoadProgress, NativeModel } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
+import { boundedTokenizer } from './boundedTokenizer.ts';
 import { CheckpointPool } from './checkpointPool.ts';
 import { describe } from './describe.ts';
 import type { GenerateResult, Tokenizer } from './engineApi.ts';
@@ -67,10 +68,11 @@ function openTokenizerLater(
   { standInTokenizer }: EngineServiceOptions,
   source: string,
   { info }: NativeModel,
+  maxTokens: number,
 ): Tokenizer | AppError {
   try {
     const { vocab, endTokens } = info;
-    return openTokenizer({ source, vocab, endTokens, standIn: standInTokenizer });
+    return boundedTokenizer(openTokenizer({ source, vocab, endTokens, standIn: standInTokenizer }), vocab, maxTokens);
   } catch (error) {
     return toAppError(error);
   }
@@ -94,8 +96,8 @@ export async function openModel(
   const cacheDir = cacheFolder === undefined ? '' : weightsFolder(cacheFolder, source);
   const native = await addon.loadModel({ source, ...plan, cacheDir, stop }, onProgress);
   try {
-    const tokenizer = openTokenizerLater(options, source, native);
     const model = describe(request, source, native, addon.nowNs() - startedNs);
+    const tokenizer = openTokenizerLater(options, source, native, model.contextPositions);
     const pool = openPool(options, source, native);
     const sequences = await Sequences.open(native, pool, sequenceLimit(model, await addon.devices()));
     return {
