@@ -22,7 +22,7 @@ export const otherPages = {
 
 /** What a first answer and a first look at another page would wait for, one after another in idle time. */
 const later: readonly (() => Promise<unknown>)[] = [
-  () => import('./markdown/MarkdownBlock.tsx'),
+  () => import('./markdown/MarkdownBlock.tsx').then(({ warmUp }) => warmUp()),
   () => import('./markdown/highlight.ts'),
   ...Object.values(loads),
 ];

@@ -90,6 +90,25 @@ describe.skipIf(chromiumPath === null)(needsChromium('the latency page'), () => 
     await page.context().close();
   });
 
+  test('the strip has the colours of the theme, also where motion is reduced', async () => {
+    const { page } = await host.open({ scene: conversation });
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    await open(page, 'Latency');
+    await page.locator('.strip-worst').first().waitFor();
+    const greens = await page.evaluate<
+      readonly [number, number]
+    >(`[...document.querySelectorAll('.strip-canvas')].map((layer) => {
+      const { data } = layer.getContext('2d').getImageData(0, 0, layer.width, layer.height);
+      let green = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200 && data[i + 1] > data[i] + 60) green += 1;
+      return green;
+    })`);
+    // Dots are in the accent's colour, the grid and its words are not.
+    expect(greens[0]).toBe(0);
+    expect(greens[1]).toBeGreaterThan(100);
+    await page.context().close();
+  });
+
   test('a slow token says what else happened then; the dot and the list are one choice', async () => {
     const { page } = await host.open({ scene: conversation });
     await open(page, 'Latency');

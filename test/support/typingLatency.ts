@@ -10,12 +10,15 @@ import { verdictText } from '../../main/contract/benchmark.ts';
 import { createEngineService } from '../../main/engine/engineService.ts';
 import { compareRuns, runComparison } from '../../main/metrics/comparison.ts';
 import { median } from '../../main/metrics/statistics.ts';
+import { freshFolder, removeFolder } from './home.ts';
 
 const model = process.argv[2] ?? 'synthetic:nemotron-flash-1b';
 const format = weightFormats.find((known) => known === process.argv[3]) ?? 'int8';
 const rounds = 4;
 
-const engine = createEngineService({ standInTokenizer: true });
+// Two loads: the second finds what the first one computed.
+const cacheFolder = freshFolder('typing-latency');
+const engine = createEngineService({ standInTokenizer: true, cacheFolder });
 const base = { source: model, device: 'cpu', format, contextPositions: 1024 } as const;
 const run = { engine, base, signal: new AbortController().signal, onProgress: () => undefined };
 const ms = (values: readonly number[]): number => Number((median(values) / 1e6).toFixed(2));
@@ -35,4 +38,5 @@ try {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 } finally {
   await engine.dispose();
+  removeFolder(cacheFolder);
 }

@@ -64,21 +64,22 @@ interface Colours {
 
 /** Tokens resolved to colours that a canvas understands. */
 function coloursOf(canvas: HTMLCanvasElement): Colours {
-  const probe = document.createElement('span');
-  canvas.parentElement?.append(probe);
+  // A new element for each: one that changes its colour may be on its way from the last one to the next.
   const resolve = (token: string): string => {
+    const probe = document.createElement('span');
     probe.style.color = `var(${token})`;
-    return getComputedStyle(probe).color;
+    canvas.parentElement?.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
   };
-  const colours = {
+  return {
     dot: resolve('--accent'),
     line: resolve('--hairline'),
     text: resolve('--text-faint'),
     warn: resolve('--warn'),
     ground: resolve('--raised'),
   };
-  probe.remove();
-  return colours;
 }
 
 function fit(canvas: HTMLCanvasElement, width: number): CanvasRenderingContext2D | null {

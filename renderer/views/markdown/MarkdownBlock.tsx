@@ -109,3 +109,10 @@ export const MarkdownBlock = memo(function MarkdownBlock(props: {
     </Markdown>
   );
 });
+
+const everything = '## A\n\n**b** `c` [d](e)\n\n- f\n\n| g |\n|---|\n| h |\n\n> i\n\n\\(j\\)\n';
+
+/** Has the browser compile the parser before the first answer needs it, within a frame. Draws nothing. */
+export function warmUp(): void {
+  Markdown({ children: everything, remarkPlugins, components });
+}

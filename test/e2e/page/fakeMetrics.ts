@@ -72,7 +72,7 @@ export const microscope: Microscope = {
   tracedItlNs: 4_380_000,
 };
 
-const medianNs = [3_000, 310_000, 640_000, 120_000, 1_380_000, 520_000, 62_000];
+const medianNs = [3_000, 335_000, 505_000, 172_000, 1_540_000, 410_000, 62_000];
 
 export function recordOf(
   identity: Pick<AnswerRecord, 'id' | 'messageId' | 'at'>,

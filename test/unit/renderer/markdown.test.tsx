@@ -2,7 +2,7 @@
 import { cleanup, render } from '@testing-library/react';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import { MarkdownBlock } from '../../../renderer/views/markdown/MarkdownBlock.tsx';
+import { MarkdownBlock, warmUp } from '../../../renderer/views/markdown/MarkdownBlock.tsx';
 import { repairTableRows } from '../../../renderer/views/markdown/tableRows.ts';
 
 // KaTeX asks for standards mode when it is loaded; happy-dom does not say that it has it.
@@ -117,4 +117,8 @@ describe('safety', () => {
   test('footnote marks stay as written', () => {
     expect(draw('Text[^1] here\n\n[^1]: The note').textContent).toContain('The note');
   });
+});
+
+test('the parser can be made ready before there is anything to draw', () => {
+  expect(warmUp).not.toThrow();
 });
