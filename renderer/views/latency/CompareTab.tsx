@@ -1,7 +1,5 @@
 import { useState } from 'react';
 
-import { deviceKinds, weightFormats } from '../../../main/contract/domain.ts';
-import type { DeviceKind, LoadedModel, WeightFormat } from '../../../main/contract/domain.ts';
 import { comparedBy } from '../../../main/contract/benchmark.ts';
 import type { Comparison, Variant } from '../../../main/contract/benchmark.ts';
 import type { Environment } from '../../../main/contract/metrics.ts';
@@ -10,43 +8,15 @@ import { selectModel, useEngine } from '../../state/engine.ts';
 import { durationText } from '../../format.ts';
 import { strings } from '../../strings.ts';
 import { Button } from '../../ui/Button.tsx';
-import { Field, SelectField } from '../../ui/Field.tsx';
 import { Notice } from '../../ui/Notice.tsx';
 import { Segmented } from '../../ui/Segmented.tsx';
 import { Running } from './BenchmarkTab.tsx';
+import { asLoaded, SideFields, threadsAreWrong, variantOf } from './CompareSide.tsx';
 import { Panel } from './Panel.tsx';
 
-/** What a side changes; '' keeps what is loaded. */
-interface Side {
-  readonly format: WeightFormat | '';
-  readonly device: DeviceKind | '';
-  readonly threads: string;
-  readonly useGraph: Switch;
-  readonly readsAhead: Switch;
-}
-
-/** '' leaves it out of the comparison. */
-type Switch = '' | 'on' | 'off';
-
-const asLoaded: Side = { format: '', device: '', threads: '', useGraph: '', readsAhead: '' };
 const roundChoices = ['3', '6', '10'] as const;
 const tokenChoices = ['32', '128', '512'] as const;
 const order = ['A', 'B', 'B', 'A'] as const;
-const maxThreads = 1024;
-
-function variantOf({ format, device, threads, useGraph, readsAhead }: Side): Variant {
-  return {
-    ...(format !== '' && { format }),
-    ...(device !== '' && { device }),
-    ...(threads !== '' && { threads: Number(threads) }),
-    ...(useGraph !== '' && { useGraph: useGraph === 'on' }),
-    ...(readsAhead !== '' && { readsAhead: readsAhead === 'on' }),
-  };
-}
-
-const threadsAreWrong = ({ threads }: Side): boolean =>
-  threads !== '' && !(Number.isInteger(Number(threads)) && Number(threads) >= 1 && Number(threads) <= maxThreads);
-
 /** Two settings against each other with a stop-watch, in turn, so that a drift of the machine falls on both. */
 export function CompareTab() {
   const model = useEngine(selectModel);
@@ -118,79 +88,6 @@ export function CompareTab() {
       </Panel>
       {comparison !== null && <Outcome comparison={comparison} />}
     </>
-  );
-}
-
-function SideFields(props: {
-  readonly name: 'A' | 'B';
-  readonly side: Side;
-  readonly model: LoadedModel | null;
-  readonly onChange: (side: Side) => void;
-}) {
-  const { name, side, model, onChange } = props;
-  const kept = (now: string | undefined): string =>
-    now === undefined ? strings.benchmark.asLoaded : strings.benchmark.asLoadedIs(now);
-  const devices = deviceKinds.map((value) => ({ value, label: strings.model.devices[value] }));
-  const { device } = side;
-  const onGpu = (device === '' ? model?.device : device) === 'cuda';
-  const switches = (now: string) => [
-    { value: '' as const, label: now },
-    ...(['on', 'off'] as const).map((value) => ({ value, label: strings.benchmark.switches[value] })),
-  ];
-  return (
-    <fieldset className="side">
-      <legend>{strings.benchmark.side(name)}</legend>
-      <SelectField<WeightFormat | ''>
-        label={strings.benchmark.format}
-        value={side.format}
-        options={[
-          { value: '', label: kept(model?.format) },
-          ...weightFormats.map((value) => ({ value, label: value })),
-        ]}
-        onChange={(format) => onChange({ ...side, format })}
-      />
-      <SelectField<DeviceKind | ''>
-        label={strings.benchmark.device}
-        value={device}
-        options={[
-          { value: '', label: kept(model === null ? undefined : strings.model.devices[model.device]) },
-          ...devices,
-        ]}
-        onChange={(chosen) => onChange({ ...side, device: chosen })}
-      />
-      <Field
-        label={strings.benchmark.threads}
-        error={threadsAreWrong(side) ? strings.benchmark.threadsRange(maxThreads) : null}
-      >
-        {({ id, helpId }) => (
-          <input
-            id={id}
-            className="input"
-            inputMode="numeric"
-            aria-describedby={helpId}
-            aria-invalid={threadsAreWrong(side)}
-            placeholder={kept(model === null ? undefined : String(model.threads))}
-            value={side.threads}
-            onChange={(change) => onChange({ ...side, threads: change.target.value.trim() })}
-          />
-        )}
-      </Field>
-      <SelectField<Switch>
-        label={strings.benchmark.graph}
-        help={onGpu ? strings.benchmark.graphHelp : strings.benchmark.graphNeedsGpu}
-        value={onGpu ? side.useGraph : ''}
-        options={switches(onGpu ? kept(strings.benchmark.switches.on) : strings.common.none)}
-        disabled={!onGpu}
-        onChange={(useGraph) => onChange({ ...side, useGraph })}
-      />
-      <SelectField<Switch>
-        label={strings.benchmark.readsAhead}
-        help={strings.benchmark.readsAheadHelp}
-        value={side.readsAhead}
-        options={switches(strings.benchmark.notCompared)}
-        onChange={(readsAhead) => onChange({ ...side, readsAhead })}
-      />
-    </fieldset>
   );
 }
 
