@@ -7,7 +7,7 @@ import type { ErrorInfo } from '../contract/errors.ts';
 import type { EventName, Events } from '../contract/ipcEvents.ts';
 import type { EngineService, Frame, GenerateResult, Prompt, Tokenizer } from '../engine/engineApi.ts';
 import type { AnswerMake, ChatStore } from '../history/chatStore.ts';
-import { maxTimingsPerAnswer } from '../history/chatStore.ts';
+import { maxTimingsPerAnswer } from '../history/answerTimings.ts';
 import type { Log } from '../log.ts';
 import { withCut } from './contextPlan.ts';
 import { FrameCoalescer } from './frameCoalescer.ts';

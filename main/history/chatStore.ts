@@ -16,17 +16,14 @@ import type {
   TokenTiming,
 } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import { AnswerTimings } from './answerTimings.ts';
 import { AnswerTokens } from './answerTokens.ts';
 import type { Database, Row } from './database.ts';
 import { readChatHeader, readMessages, readSummary } from './rows.ts';
 import type { ChatHeader } from './rows.ts';
 import { SearchIndex } from './searchIndex.ts';
-import { decodeTimings, encodeTimings } from './timingCodec.ts';
 import { titleFrom, untitled } from './title.ts';
 
-/** Bounds of what is kept of per-token timings: so many tokens of an answer, of so many newest answers. */
-export const maxTimingsPerAnswer = 8192;
-const maxAnswersWithTimings = 500;
 /** Deleted chats can be restored for this long. */
 const restorableMs = 30 * 24 * 3600 * 1000;
 
@@ -54,6 +51,7 @@ export interface AnswerMake {
 
 export class ChatStore {
   readonly answerTokens: AnswerTokens;
+  readonly #timings: AnswerTimings;
   readonly #database: Database;
   readonly #index: SearchIndex;
   readonly #now: () => number;
@@ -61,6 +59,7 @@ export class ChatStore {
   constructor(database: Database, options: ChatStoreOptions = {}) {
     this.#database = database;
     this.answerTokens = new AnswerTokens(database);
+    this.#timings = new AnswerTimings(database);
     this.#index = new SearchIndex(database, options.allowFts);
     this.#now = options.now ?? Date.now;
   }
@@ -205,7 +204,7 @@ export class ChatStore {
         answer.id,
       );
       this.#database.run('UPDATE chats SET updated_at = ? WHERE id = ?', this.#now(), answer.chatId);
-      if (timings.length > 0) this.#keepTimings(answer.id, timings);
+      if (timings.length > 0) this.#timings.keep(answer.id, timings);
       if (make === null) this.answerTokens.forget(answer.id);
       else this.answerTokens.keep(answer.id, make.tokens, make.details);
       this.#index.coverSome();
@@ -214,8 +213,7 @@ export class ChatStore {
 
   /** Empty for answers without timings, or so old that theirs were dropped. */
   timings(messageId: string): readonly TokenTiming[] {
-    const stamps = this.#database.get('SELECT stamps FROM timings WHERE message_id = ?', messageId)?.['stamps'];
-    return stamps instanceof Uint8Array ? decodeTimings(stamps) : [];
+    return this.#timings.of(messageId);
   }
 
   /**
@@ -293,13 +291,6 @@ export class ChatStore {
       message.stats && JSON.stringify(message.stats),
       message.cut ? JSON.stringify(message.cut) : null,
     );
-  }
-
-  #keepTimings(messageId: string, timings: readonly TokenTiming[]): void {
-    const stamps = encodeTimings(timings.slice(0, maxTimingsPerAnswer));
-    this.#database.run('DELETE FROM timings WHERE message_id = ?', messageId);
-    this.#database.run('INSERT INTO timings (message_id, stamps) VALUES (?, ?)', messageId, stamps);
-    this.#database.run('DELETE FROM timings WHERE seq <= (SELECT max(seq) FROM timings) - ?', maxAnswersWithTimings);
   }
 }
 
