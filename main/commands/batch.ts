@@ -2,7 +2,7 @@
 import process from 'node:process';
 
 import { AppError } from '../contract/errors.ts';
-import type { SamplingOptions } from '../contract/domain.ts';
+import type { PromptFormat, SamplingOptions } from '../contract/domain.ts';
 import { maxSeed } from '../contract/domain.ts';
 import type { EngineService, GenerateResult, Prompt } from '../engine/engineApi.ts';
 import { toAppError } from '../engine/engineError.ts';
@@ -62,9 +62,9 @@ class Progress {
   }
 }
 
-function promptOf(engine: EngineService, { content }: BatchPrompt): Prompt {
+function promptOf(engine: EngineService, { content }: BatchPrompt, format: PromptFormat): Prompt {
   if ('tokens' in content) return { tokens: Int32Array.from(content.tokens), boundaries: [content.tokens.length] };
-  if ('messages' in content) return engine.prompt(content.messages, 'model-card');
+  if ('messages' in content) return engine.prompt(content.messages, format);
   return engine.prompt([{ role: 'user', content: content.prompt }], 'raw');
 }
 
@@ -88,7 +88,12 @@ export async function generateBatch(engine: EngineService, options: BatchOptions
     const seed = sampling.seed === null ? null : (sampling.seed + prompt.index) % (maxSeed + 1);
     try {
       const result = await engine.generate({
-        ...{ prompt: promptOf(engine, prompt), sampling: { ...sampling, seed }, ignoreEnd, signal },
+        ...{
+          prompt: promptOf(engine, prompt, sampling.promptFormat),
+          sampling: { ...sampling, seed },
+          ignoreEnd,
+          signal,
+        },
         onFrame: ({ tokens }) => (progress.tokens += tokens.length),
       });
       if (result.stats.finishReason === 'cancelled') return;
