@@ -78,6 +78,28 @@ describe('a constrained answer', () => {
     expect(scored.tokens.every(({ top }) => top.length === 1)).toBe(true);
   });
 
+  it('is the same alone and in company, held or free', async () => {
+    await engine.load({ source: 'synthetic:tiny', contextPositions: 512 });
+    /** Every other token, and now and then two that are certain. */
+    const everyOther = (): TokenConstraint => {
+      let calls = 0;
+      return {
+        next: async (_, maxForced) => ({
+          forced: (calls += 1) % 5 === 0 ? [70, 71].slice(0, maxForced) : [],
+          allowed: new Int32Array(16).fill(0x55555550),
+        }),
+        dispose: () => undefined,
+      };
+    };
+    const held = () => ask(engine, [user('Held')], { temperature: 0 }, { constraint: everyOther() });
+    const free = (name: string) => ask(engine, [user(name)], { maxNewTokens: 60 }, { ignoreEnd: true });
+    const alone = { held: ids((await held()).tokens), free: ids((await free('a')).tokens) };
+    expect(alone.held.length).toBeGreaterThan(10);
+    const [one, , two, other] = await Promise.all([held(), free('b'), held(), free('a')]);
+    expect([ids(one.tokens), ids(two.tokens)]).toEqual([alone.held, alone.held]);
+    expect(ids(other.tokens)).toEqual(alone.free);
+  });
+
   it('that the engine cannot go on with is an error, and the next answer is as good as before', async () => {
     await engine.load({ source: 'synthetic:tiny' });
     const before = await ask(engine, [user('Hi')]);

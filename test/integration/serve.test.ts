@@ -1,6 +1,8 @@
 /** `nemoflash serve` as a new user meets it: what it says, what it refuses, and how it ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -45,6 +47,29 @@ describe('nemoflash serve', () => {
       text += Buffer.from(part).toString();
     }
     expect(text.trimEnd().split('\n').at(-1)).toMatch(/^data: \{"error":.*"code":"server_stopping"\}\}$/);
+    expect((await ended).code).toBe(0);
+  });
+
+  // Another address of loopback stands for one that other machines reach; only Linux has it without being told.
+  it.runIf(process.platform === 'linux')('on another address answers its names, and no others', async () => {
+    const { child, ended } = serve(
+      ...['--model', 'synthetic:tiny', '--port', '0', '--host', '127.0.0.2', '--json', '--allow-host', 'box.test'],
+    );
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { url, api_key: key } = JSON.parse(line) as Record<'url' | 'api_key', string>;
+    expect(new URL(url).hostname).toBe('127.0.0.2');
+    const statusFor = async (host: string, authorization: string): Promise<number | undefined> => {
+      const [response] = (await once(get(`${url}/v1/models`, { headers: { host, authorization } }), 'response')) as [
+        IncomingMessage,
+      ];
+      response.resume();
+      return response.statusCode;
+    };
+    const bearer = `Bearer ${key}`;
+    for (const host of ['127.0.0.2', 'box.test:80', 'localhost']) expect(await statusFor(host, bearer), host).toBe(200);
+    expect(await statusFor('evil.test', bearer)).toBe(403);
+    expect(await statusFor('box.test', 'Bearer guess')).toBe(401);
+    child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
   });
 
