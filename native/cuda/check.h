@@ -9,7 +9,7 @@
 
 namespace nf::cuda {
 
-/// Sticky errors poison the context: everything after them fails until the process's context is destroyed.
+/// Sticky errors outlive the context: the driver refuses the GPU to this process from then on.
 inline bool is_sticky(cudaError_t error) {
   switch (error) {
     case cudaErrorIllegalAddress:
@@ -38,7 +38,9 @@ inline bool is_sticky(cudaError_t error) {
     throw EngineError(ErrorCode::out_of_memory,
                       "the GPU has no memory left: " + text + "; choose a smaller context or a smaller weight format");
   }
-  throw EngineError(ErrorCode::device_lost, "the GPU stopped working: " + text + "; load the model again");
+  throw EngineError(ErrorCode::device_lost,
+                    "the GPU stopped working: " + text +
+                        (is_sticky(error) ? "; start Nemoflash again to use the GPU" : "; load the model again"));
 }
 
 #define CUDA_CHECK(call)                                                                \

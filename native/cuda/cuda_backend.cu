@@ -66,7 +66,10 @@ bool is_plain_greedy(const Sampling& s) {
 template <class Work>
 auto CudaBackend::guarded(const Work& work) -> decltype(work()) {
   try {
-    if (lost_) throw EngineError(ErrorCode::device_lost, "the GPU was lost; load the model again");
+    if (lost_) {
+      throw EngineError(ErrorCode::device_lost,
+                        "the GPU was lost; load the model again, and start Nemoflash again if that fails");
+    }
     enter();
     return work();
   } catch (const EngineError& error) {
