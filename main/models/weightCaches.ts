@@ -27,11 +27,18 @@ export class WeightCaches {
     return { format, cachedBytes: found?.isFile() ? found.size : null };
   }
 
-  /** Returns the bytes freed: 0 when there was nothing. A model that is loaded from the file goes on. */
+  /**
+   * Also what a stopped conversion left. Returns the bytes freed: 0 when there was nothing. A model that is loaded from
+   * the file goes on.
+   */
   async remove(modelFolder: string, format: KeptFormat): Promise<number> {
-    const { cachedBytes } = await this.get(modelFolder, format);
-    await rm(this.#file(modelFolder, format), { force: true });
-    return cachedBytes ?? 0;
+    const file = this.#file(modelFolder, format);
+    let freedBytes = 0;
+    for (const name of [file, `${file}.part`, `${file}.journal`]) {
+      freedBytes += (await stat(name).catch(() => null))?.size ?? 0;
+      await rm(name, { force: true });
+    }
+    return freedBytes;
   }
 
   /** All formats of a model that goes. */

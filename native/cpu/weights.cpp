@@ -12,6 +12,7 @@
 #include "parallel.h"
 #include "quantise.h"
 #include "random.h"
+#include "weight_cache_writer.h"
 
 namespace nf::cpu {
 namespace {
@@ -68,12 +69,21 @@ class Weights::Loader {
   void fill() {
     if (find_all()) return;
     weights_.packed_ = Buffer<std::byte>(static_cast<std::size_t>(n_packed_));
+    WeightCacheWriter* const cache = plan_.making.get();
+    if (cache) cache->expect(static_cast<std::uint64_t>(n_packed_));
     for (const Job& job : jobs_) {
       std::byte* data = weights_.packed_.data() + job.offset;
       job.target->data = data;
-      fill_matrix(job, data);
-      plan_.source->release(job.source->name);
-      weights_.made_.push_back({name_of(job), {data, static_cast<std::size_t>(job.target->bytes())}});
+      const CacheSection section{name_of(job), {data, static_cast<std::size_t>(job.target->bytes())}};
+      if (cache && cache->take(section.name, {data, section.bytes.size()})) {
+        n_done_ += std::int64_t{job.source->n_out} * job.source->n_in;
+        check_stop();
+      } else {
+        fill_matrix(job, data);
+        plan_.source->release(job.source->name);
+        if (cache) cache->add(section);
+      }
+      weights_.made_.push_back(section);
     }
   }
 

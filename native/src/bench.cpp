@@ -340,6 +340,7 @@ std::string json_of(const BenchRow& row) {
     line.add_number("product_share", row.product_share);
   }
   line.add_number("peak_rss_mb", row.peak_rss_mb);
+  line.add_number("peak_beyond_weights_mb", row.peak_rss_mb - 1e-6 * static_cast<double>(row.weight_bytes));
   if (!row.anatomy.empty()) {
     line.add("anatomy", json_of_anatomy(row.anatomy));
     line.add_spread("stamp_overhead", row.stamp_overhead);

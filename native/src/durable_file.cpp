@@ -40,10 +40,11 @@ bool is_file_at(int file, const std::filesystem::path& path) {
 
 #ifdef _WIN32
 
-DurableFile::DurableFile(const std::filesystem::path& path) : path_(path), part_(part_of(path)) {
+DurableFile::DurableFile(const std::filesystem::path& path, Part part)
+    : path_(path), part_(part_of(path)), part_kind_(part) {
   // Nobody else may open it while it is open here: that is the lock.
-  file_ = CreateFileW(part_.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL,
-                      nullptr);
+  file_ = CreateFileW(part_.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr,
+                      part == Part::kept ? OPEN_ALWAYS : CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (file_ == INVALID_HANDLE_VALUE) {
     if (GetLastError() == ERROR_SHARING_VIOLATION) {
       throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy));
@@ -54,7 +55,7 @@ DurableFile::DurableFile(const std::filesystem::path& path) : path_(path), part_
 
 DurableFile::~DurableFile() {
   if (file_ != INVALID_HANDLE_VALUE) CloseHandle(file_);
-  if (!is_committed_) DeleteFileW(part_.c_str());
+  if (!is_committed_ && part_kind_ == Part::fresh) DeleteFileW(part_.c_str());
 }
 
 void DurableFile::write(std::span<const std::byte> bytes) {
@@ -71,6 +72,25 @@ void DurableFile::write_at_start(std::span<const std::byte> bytes) {
   if (!SetFilePointerEx(file_, {}, nullptr, FILE_END)) fail();
 }
 
+void DurableFile::read_at(std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    OVERLAPPED place{};
+    place.Offset = static_cast<DWORD>(offset);
+    place.OffsetHigh = static_cast<DWORD>(offset >> 32);
+    DWORD n = 0;
+    if (!ReadFile(file_, out.data(), static_cast<DWORD>(std::min(out.size(), piece_bytes)), &n, &place)) fail();
+    if (n == 0) throw std::system_error(std::make_error_code(std::errc::io_error));
+    offset += n;
+    out = out.subspan(n);
+  }
+}
+
+void DurableFile::resume_at(std::uint64_t offset) {
+  LARGE_INTEGER end;
+  end.QuadPart = static_cast<LONGLONG>(offset);
+  if (!SetFilePointerEx(file_, end, nullptr, FILE_BEGIN) || !SetEndOfFile(file_)) fail();
+}
+
 void DurableFile::commit() {
   if (!FlushFileBuffers(file_)) fail();
   CloseHandle(file_);
@@ -81,15 +101,16 @@ void DurableFile::commit() {
 
 #else
 
-DurableFile::DurableFile(const std::filesystem::path& path) : path_(path), part_(part_of(path)) {
-  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+DurableFile::DurableFile(const std::filesystem::path& path, Part part)
+    : path_(path), part_(part_of(path)), part_kind_(part) {
+  file_ = ::open(part_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file_ < 0) fail();
   int error = 0;
   if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
     error = errno == EWOULDBLOCK ? EBUSY : errno;
   } else if (!is_file_at(file_, part_)) {
     error = EBUSY;
-  } else if (::ftruncate(file_, 0) != 0) {
+  } else if (part == Part::fresh && ::ftruncate(file_, 0) != 0) {
     error = errno;
   }
   if (error == 0) return;
@@ -98,7 +119,7 @@ DurableFile::DurableFile(const std::filesystem::path& path) : path_(path), part_
 }
 
 DurableFile::~DurableFile() {
-  if (!is_committed_) ::unlink(part_.c_str());
+  if (!is_committed_ && part_kind_ == Part::fresh) ::unlink(part_.c_str());
   ::close(file_);  // unlocks, after the name is gone
 }
 
@@ -114,6 +135,22 @@ void DurableFile::write(std::span<const std::byte> bytes) {
 void DurableFile::write_at_start(std::span<const std::byte> bytes) {
   if (::lseek(file_, 0, SEEK_SET) < 0) fail();
   write(bytes);
+  if (::lseek(file_, 0, SEEK_END) < 0) fail();
+}
+
+void DurableFile::read_at(std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(file_, out.data(), std::min(out.size(), piece_bytes), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail();
+    if (n == 0) fail(EIO);
+    offset += static_cast<std::uint64_t>(n);
+    out = out.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void DurableFile::resume_at(std::uint64_t offset) {
+  if (::ftruncate(file_, static_cast<off_t>(offset)) != 0) fail();
   if (::lseek(file_, 0, SEEK_END) < 0) fail();
 }
 

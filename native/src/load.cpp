@@ -10,6 +10,7 @@
 #include "model_impl.h"
 #include "parallel.h"
 #include "synthetic.h"
+#include "weight_cache_writer.h"
 
 namespace nf {
 namespace {
@@ -175,6 +176,11 @@ CacheProgress progress_of(const LoadOptions& options, LoadPhase phase) {
       };
 }
 
+std::shared_ptr<WeightCacheWriter> start_cache(const ModelPlan& plan, const LoadOptions& options) {
+  return std::make_shared<WeightCacheWriter>(weight_cache_file(options.cache_dir, options.format),
+                                             cache_key(plan, options.format));
+}
+
 /// The plan with what a cache of an earlier load has of it, or with what takes its place.
 ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::string& notice) {
   ModelPlan plan = read_plan(options.source);
@@ -187,6 +193,9 @@ ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::strin
     if (!notice.empty()) notice += "; it is made anew";
   }
   if (!plan.cached) check_unseen(plan, stop);
+  if (!plan.cached && options.device == Device::cpu && is_cacheable(options)) {
+    plan.making = start_cache(plan, options);
+  }
   const std::size_t n = plan.config.head_row_norm ? static_cast<std::size_t>(plan.head.n_out) : 0;
   const std::byte* kept = plan.cached ? plan.cached->find(head_scale_name, n * sizeof(float)) : nullptr;
   if (kept) {
@@ -200,17 +209,21 @@ ModelPlan open_plan(const LoadOptions& options, const StopFlag& stop, std::strin
 }
 
 /// Keeps what this load computed. Returns why it could not, if so.
-std::string keep(const Model::Impl& model, const StopFlag& stop) {
-  std::vector<CacheSection> sections = model.backend->made_weights();
+std::string keep(Model::Impl& model, const StopFlag& stop) {
+  std::shared_ptr<WeightCacheWriter> cache = std::move(model.plan.making);  // has the weights
+  if (!cache) {
+    cache = start_cache(model.plan, model.options);
+    for (const CacheSection& section : model.backend->made_weights()) cache->add(section);
+  }
   const auto add = [&](const std::string& name, const auto& values) {
-    sections.push_back({name, std::as_bytes(std::span(values.data(), values.size()))});
+    cache->add({name, std::as_bytes(std::span(values.data(), values.size()))});
   };
   add(head_scale_name, model.plan.head_scale);
   add(start_name(*model.backend, "state"), model.start->state);
   if (model.start->tail) add(start_name(*model.backend, "kv"), model.start->tail->rows);
-  return write_weight_cache(weight_cache_file(model.options.cache_dir, model.options.format),
-                            cache_key(model.plan, model.options.format), sections, stop,
-                            progress_of(model.options, LoadPhase::saving));
+  if (model.options.on_progress) model.options.on_progress({LoadPhase::saving, 0, model.info.weight_bytes});
+  check_stop(stop);
+  return cache->finish();
 }
 
 ModelInfo make_info(const Model::Impl& model) {

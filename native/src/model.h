@@ -110,6 +110,7 @@ class TensorSource {
 };
 
 class WeightCache;
+class WeightCacheWriter;
 
 struct ModelPlan {
   Config config;
@@ -127,6 +128,7 @@ struct ModelPlan {
 
   std::string fingerprint;                    // of configuration and tensors, for caches
   std::shared_ptr<const WeightCache> cached;  // of an earlier load in the format at hand; null: none
+  std::shared_ptr<WeightCacheWriter> making;  // where to keep what is converted, as soon as it is; null: nowhere
 
   /// float32 copy of rows of a matrix, [n_rows, n_in].
   void read_rows(const Matrix&, int first_row, int n_rows, float* out) const;

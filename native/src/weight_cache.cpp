@@ -11,6 +11,7 @@
 #include "durable_file.h"
 #include "json.h"
 #include "parallel.h"
+#include "weight_cache_format.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -21,11 +22,8 @@ namespace {
 
 constexpr char magic[9] = "NFWEIGHT";
 constexpr std::uint32_t version = 1;
-constexpr std::size_t section_alignment = 4096;
 constexpr std::size_t piece_bytes = 1 << 20;
 constexpr std::uint64_t max_table_bytes = 16 << 20;
-/// Left free on the disk, so that keeping weights never fills it.
-constexpr std::uint64_t reserve_bytes = 512 << 20;
 
 struct Head {
   char magic[8];
@@ -103,28 +101,20 @@ std::vector<std::uint64_t> checksums_of(const std::vector<std::span<const std::b
   return out;
 }
 
-std::uint64_t aligned(std::uint64_t offset) {
-  return (offset + section_alignment - 1) / section_alignment * section_alignment;
-}
-
-/// Writes head, sections and table. The head, without which nothing else is looked at, comes last.
+/// Writes head, sections and table.
 void write_all(DurableFile& file, const CacheKey& key, const std::vector<CacheSection>& sections, const StopFlag& stop,
                const CacheProgress& progress) {
   std::vector<std::span<const std::byte>> spans;
   std::uint64_t total = 0, done = 0;
   for (const CacheSection& section : sections) spans.push_back(section.bytes), total += section.bytes.size();
-  const auto checksums = checksums_of(spans, stop, [](std::size_t) {});
+  const auto checksums = section_checksums(spans, stop);
 
-  const std::vector<std::byte> zeros(section_alignment);
-  file.write(zeros);
+  write_cache_start(file);
   std::uint64_t offset = section_alignment;
-  std::string table = R"({"source":")" + key.source + R"(","format":")" + key.format + R"(","layout":")" + key.layout +
-                      R"(","sections":[)";
+  std::vector<CacheTable::Entry> entries;
   for (std::size_t i = 0; i < sections.size(); ++i) {
     const auto bytes = sections[i].bytes;
-    table += std::string(i == 0 ? "" : ",") + R"({"name":")" + sections[i].name + R"(","offset":)" +
-             std::to_string(offset) + R"(,"bytes":)" + std::to_string(bytes.size()) + R"(,"checksum":")" +
-             hex(checksums[i]) + "\"}";
+    entries.push_back({sections[i].name, offset, bytes.size(), checksums[i]});
     for (std::size_t at = 0; at < bytes.size(); at += 8 * piece_bytes) {
       if (stop.load(std::memory_order_relaxed)) throw_cancelled();
       const std::size_t n = std::min(8 * piece_bytes, bytes.size() - at);
@@ -132,10 +122,40 @@ void write_all(DurableFile& file, const CacheKey& key, const std::vector<CacheSe
       done += n;
       if (progress) progress(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     }
-    const std::uint64_t end = offset + bytes.size();
-    offset = aligned(end);
-    file.write(std::span(zeros).first(static_cast<std::size_t>(offset - end)));
+    write_padding(file, offset + bytes.size());
+    offset = aligned_offset(offset + bytes.size());
   }
+  write_cache_end(file, key, entries, offset);
+}
+
+}  // namespace
+
+std::string text_of(const CacheTable::Entry& entry) {
+  return R"({"name":")" + entry.name + R"(","offset":)" + std::to_string(entry.offset) + R"(,"bytes":)" +
+         std::to_string(entry.n_bytes) + R"(,"checksum":")" + hex(entry.checksum) + "\"}";
+}
+
+std::vector<std::uint64_t> section_checksums(const std::vector<std::span<const std::byte>>& sections,
+                                             const StopFlag& stop) {
+  return checksums_of(sections, stop, [](std::size_t) {});
+}
+
+void write_cache_start(DurableFile& file) {
+  const std::vector<std::byte> zeros(section_alignment);
+  file.write(zeros);
+}
+
+void write_padding(DurableFile& file, std::uint64_t offset) {
+  const std::vector<std::byte> zeros(static_cast<std::size_t>(aligned_offset(offset) - offset));
+  file.write(zeros);
+}
+
+void write_cache_end(DurableFile& file, const CacheKey& key, const std::vector<CacheTable::Entry>& sections,
+                     std::uint64_t offset) {
+  std::string table = R"({"source":")" + key.source + R"(","format":")" + key.format + R"(","layout":")" + key.layout +
+                      R"(","sections":[)";
+  for (const CacheTable::Entry& section : sections)
+    table += (&section == sections.data() ? "" : ",") + text_of(section);
   table += "]}";
   file.write(bytes_of(table));
 
@@ -149,7 +169,26 @@ void write_all(DurableFile& file, const CacheKey& key, const std::vector<CacheSe
   file.write_at_start(std::as_bytes(std::span(&head, 1)));
 }
 
+std::string lack_of_room(const std::filesystem::path& folder, std::uint64_t n_bytes) {
+  const std::uint64_t needed = n_bytes + cache_reserve_bytes;
+  const std::uint64_t available = std::filesystem::space(folder).available;
+  if (available >= needed) return "";
+  return std::to_string(needed >> 20) + " MiB are needed on that disk, and " + std::to_string(available >> 20) +
+         " MiB are free";
+}
+
+namespace {
+
+CacheTable::Entry entry_of(const Json& entry, const std::string& file) {
+  return {text(entry, "name", file), whole(entry, "offset", file), whole(entry, "bytes", file),
+          hex_number(text(entry, "checksum", file), file)};
+}
+
 }  // namespace
+
+CacheTable::Entry parse_cache_entry(std::string_view text, const std::string& file) {
+  return entry_of(parse_json(text, file), file);
+}
 
 CacheTable parse_weight_cache(std::span<const std::byte> bytes, const std::string& file) {
   Head head;
@@ -172,13 +211,12 @@ CacheTable parse_weight_cache(std::span<const std::byte> bytes, const std::strin
   std::uint64_t expected = section_alignment;
   std::set<std::string_view> names;
   for (const Json& entry : sections->items) {
-    CacheTable::Entry section{text(entry, "name", file), whole(entry, "offset", file), whole(entry, "bytes", file),
-                              hex_number(text(entry, "checksum", file), file)};
+    CacheTable::Entry section = entry_of(entry, file);
     if (section.offset != expected || section.n_bytes > head.table_offset ||
         section.offset > head.table_offset - section.n_bytes || !names.insert(text(entry, "name", file)).second) {
       fail(file, "its sections contradict each other");
     }
-    expected = aligned(section.offset + section.n_bytes);
+    expected = aligned_offset(section.offset + section.n_bytes);
     table.sections.push_back(std::move(section));
   }
   return table;
@@ -248,13 +286,10 @@ std::string write_weight_cache(const std::filesystem::path& path, const CacheKey
   const std::string intro = utf8_of_path(path) + " could not be written: ";
   try {
     std::filesystem::create_directories(path.parent_path());
-    std::uint64_t needed = reserve_bytes;
-    for (const CacheSection& section : sections) needed += aligned(section.bytes.size());
-    const std::uint64_t available = std::filesystem::space(path.parent_path()).available;
-    if (available < needed) {
-      return intro + std::to_string(needed >> 20) + " MiB are needed on that disk, and " +
-             std::to_string(available >> 20) + " MiB are free";
-    }
+    std::uint64_t n_bytes = 0;
+    for (const CacheSection& section : sections) n_bytes += aligned_offset(section.bytes.size());
+    const std::string lack = lack_of_room(path.parent_path(), n_bytes);
+    if (!lack.empty()) return intro + lack;
     DurableFile file(path);
     write_all(file, key, sections, stop, progress);
     file.commit();

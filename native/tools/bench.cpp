@@ -45,7 +45,8 @@ void print(const BenchRow& row) {
     std::printf("  prefill products     %10.3f TFLOP/s, %.0f %% of the %.3f TFLOP/s measured\n",
                 row.prefill_tflop_per_s, 100 * row.product_share, row.product_tflop_per_s);
   }
-  std::printf("  peak resident size   %10.0f MB\n", row.peak_rss_mb);
+  std::printf("  peak resident size   %10.0f MB, %.0f beyond the weights\n", row.peak_rss_mb,
+              row.peak_rss_mb - 1e-6 * static_cast<double>(row.weight_bytes));
   if (row.anatomy.empty()) return;
 
   struct Sum {

@@ -12,6 +12,7 @@
 #include "nf/engine.h"
 #include "support/check.h"
 #include "support/paths.h"
+#include "weight_cache_writer.h"
 
 namespace nf::test {
 namespace {
@@ -175,6 +176,106 @@ TEST("a kill in the middle of writing leaves nothing that is trusted") {
   CHECK(logits_of(rebuilt) == expected);
   CHECK(contents(library.file) == whole);
   CHECK(!std::filesystem::exists(library.file.string() + ".part"));
+}
+
+namespace {
+
+/// Stops a load before the cache is whole.
+bool stop_conversion(const Library& library) {
+  StopFlag stop{false};
+  LoadOptions options;
+  options.source = library.model.string();
+  options.format = WeightFormat::int4;
+  options.max_positions = 64;
+  options.cache_dir = library.cache;
+  options.on_progress = [&](const LoadProgress& progress) {
+    if (progress.phase == LoadPhase::saving) stop = true;
+  };
+  try {
+    Model::load(options, stop);
+    return false;
+  } catch (const EngineError& error) {
+    return error.code() == ErrorCode::cancelled;
+  }
+}
+
+std::string part_of(const Library& library) { return library.file.string() + ".part"; }
+std::string journal_of(const Library& library) { return library.file.string() + ".journal"; }
+
+std::size_t n_lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST("a conversion that was stopped goes on where it was, to the same bytes") {
+  const Library library;
+  const auto expected = logits_of(library.load());
+  const std::string whole = contents(library.file);
+  std::filesystem::remove(library.file);
+
+  REQUIRE(stop_conversion(library));
+  const std::string part = contents(part_of(library)), journal = contents(journal_of(library));
+  CHECK(!std::filesystem::exists(library.file));
+  REQUIRE(n_lines(journal) > 10);
+
+  // Killed anywhere: the journal and the part end in the middle of something.
+  for (const std::size_t n_of_part : {std::size_t{0}, std::size_t{100}, part.size() / 3, part.size() - 1}) {
+    for (const std::size_t n_of_journal : {std::size_t{0}, std::size_t{20}, journal.size() / 2, journal.size()}) {
+      write_text(part_of(library), part.substr(0, n_of_part));
+      write_text(journal_of(library), journal.substr(0, n_of_journal));
+      const auto resumed = library.load();
+      CHECK_EQ(resumed->info().cache_notice, "");
+      CHECK(logits_of(resumed) == expected);
+      CHECK(contents(library.file) == whole);
+      CHECK(!std::filesystem::exists(part_of(library)) && !std::filesystem::exists(journal_of(library)));
+      std::filesystem::remove(library.file);
+    }
+  }
+}
+
+TEST("what a stopped conversion left is taken, and no byte of it that is wrong") {
+  const Library library;
+  library.load();
+  const std::string whole = contents(library.file);
+  const CacheTable table = parse_weight_cache(bytes_of(whole), "a cache");
+  const CacheKey key{table.source, table.format, table.layout};
+  const CacheTable::Entry &first = table.sections[0], &second = table.sections[1];
+  std::vector<std::byte> found(first.n_bytes), found_next(second.n_bytes);
+  const auto section = [&](const CacheTable::Entry& entry) {
+    return CacheSection{entry.name, bytes_of(whole).subspan(entry.offset, entry.n_bytes)};
+  };
+  const auto leave_two = [&] {
+    std::filesystem::remove(part_of(library));
+    std::filesystem::remove(journal_of(library));
+    WeightCacheWriter writer(library.file, key);
+    writer.add(section(first));
+    writer.add(section(second));
+  };
+  leave_two();
+  {
+    WeightCacheWriter writer(library.file, key);
+    CHECK(writer.take(first.name, found));
+    CHECK(std::equal(found.begin(), found.end(), section(first).bytes.begin()));
+    CHECK(writer.take(second.name, found_next));
+    CHECK(!writer.take(second.name, found_next));
+  }
+  for (const std::uint64_t place : {second.offset, second.offset + second.n_bytes - 1}) {
+    leave_two();
+    std::string damaged = contents(part_of(library));
+    damaged[place] = static_cast<char>(damaged[place] ^ 1);
+    write_text(part_of(library), damaged);
+    WeightCacheWriter writer(library.file, key);
+    CHECK(writer.take(first.name, found));
+    CHECK(!writer.take(second.name, found_next));
+  }
+  leave_two();
+  for (const CacheKey& other : {CacheKey{"x", key.format, key.layout}, CacheKey{key.source, "int8", key.layout}}) {
+    leave_two();
+    WeightCacheWriter writer(library.file, other);
+    CHECK(!writer.take(first.name, found));
+  }
+  CHECK(!std::filesystem::exists(part_of(library)));  // nothing in it is of use to anybody
 }
 
 TEST("a cache that cannot be written is a notice, not a failure") {

@@ -44,6 +44,15 @@ describe('converted weights of a model', () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it('are deleted with what a stopped conversion left of them', async () => {
+    const caches = new WeightCaches(cacheFolder);
+    const file = put(caches, snapshot('stopped'), 'int4', 5);
+    for (const ending of ['.part', '.journal']) writeFileSync(file + ending, 'left');
+    rmSync(file);
+    expect(await caches.remove(snapshot('stopped'), 'int4')).toBe(8);
+    expect(existsSync(`${file}.part`) || existsSync(`${file}.journal`)).toBe(false);
+  });
+
   it('go with the model', async () => {
     const caches = new WeightCaches(cacheFolder);
     put(caches, snapshot('two'), 'int4', 10);
