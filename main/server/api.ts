@@ -16,7 +16,8 @@ import type { GuardOptions } from './guard.ts';
 import { checkKey, checkSource, corsHeaders, preflightHeaders } from './guard.ts';
 import type { LiveRequest, LiveRequests } from './liveRequests.ts';
 import { ServerMetrics } from './metrics.ts';
-import { createResponse, ResponseStore } from './responses.ts';
+import { createResponse } from './responses.ts';
+import { ResponseStore } from './responseStore.ts';
 
 export interface ApiOptions extends GuardOptions {
   readonly engine: EngineService;

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { promptFormats } from '../contract/domain.ts';
 import type { LoadedModel } from '../contract/domain.ts';
 import type { GenerateResult, PromptMessage } from '../engine/engineApi.ts';
-import { ApiError } from './apiErrors.ts';
 import { finishReasonOf, generateChoices, loadedModel } from './choices.ts';
 import { fitPrompt, withDropped } from './contextFit.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
@@ -12,6 +11,7 @@ import { sendJson, streamEvents } from './exchange.ts';
 import { formatGrammar, generationOf, parseBody } from './requests.ts';
 import { inputMessages, inputSchema, newId, responseToolChoiceSchema, textSchema } from './responseItems.ts';
 import { itemsOf, OutputStream } from './responseOutput.ts';
+import type { ResponseStore } from './responseStore.ts';
 import { flatToolsSchema, toolGrammar, toolInstructions, toolUseOf } from './tools.ts';
 
 const responseSchema = z.object({
@@ -32,30 +32,6 @@ const responseSchema = z.object({
   preset: z.string().optional(),
 });
 type ResponseRequest = z.output<typeof responseSchema>;
-
-const maxStored = 1000;
-
-/** Conversations that a previous_response_id may name, in memory, the oldest forgotten first. */
-export class ResponseStore {
-  readonly #conversations = new Map<string, readonly PromptMessage[]>();
-
-  get(id: string): readonly PromptMessage[] {
-    const found = this.#conversations.get(id);
-    if (found === undefined) {
-      throw new ApiError(404, 'not_found_error', `There is no response '${id}' here; send the conversation again.`, {
-        param: 'previous_response_id',
-        code: 'previous_response_not_found',
-      });
-    }
-    return found;
-  }
-
-  set(id: string, messages: readonly PromptMessage[]): void {
-    this.#conversations.set(id, messages);
-    const oldest = this.#conversations.keys().next();
-    if (this.#conversations.size > maxStored && !oldest.done) this.#conversations.delete(oldest.value);
-  }
-}
 
 /** A request in the engine's words. */
 function planOf(context: ApiContext, store: ResponseStore, request: ResponseRequest) {

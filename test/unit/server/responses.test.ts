@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { ResponseStore } from '../../../main/server/responseStore.ts';
 import { apiFixture } from '../../support/apiFixture.ts';
 
 const api = apiFixture();
@@ -106,5 +107,23 @@ describe('responses', () => {
     expect(rolled.headers.get('x-dropped-messages')).toBe('4');
     const kept = api.engine.prompts.at(-1)?.map(({ content }) => content[0]);
     expect(kept).toEqual(['B', 'z', 'Y', 'A', 'w']);
+  });
+});
+
+describe('what a previous_response_id may name', () => {
+  const said = (content: string) => [{ role: 'user' as const, content }];
+
+  it('is a thousand conversations, the oldest forgotten first', () => {
+    const store = new ResponseStore();
+    for (let n = 0; n < 1001; n += 1) store.set(`r${n}`, said(String(n)));
+    expect(() => store.get('r0')).toThrow('send the conversation again');
+    expect(store.get('r1')).toEqual(said('1'));
+  });
+
+  it('and fewer long ones, so that they never fill the memory', () => {
+    const store = new ResponseStore();
+    for (let n = 0; n < 10; n += 1) store.set(`r${n}`, said('x'.repeat(8_000_000)));
+    expect(() => store.get('r1')).toThrow();
+    expect(store.get('r2')[0]?.content).toHaveLength(8_000_000);
   });
 });
