@@ -40,7 +40,11 @@ export const englishApi = {
   phases: { waiting: 'Waiting', reading: 'Reading', writing: 'Writing' },
   tokens: (n: number) => (n === 0 ? '–' : count(n)),
   seconds: (ms: number) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`),
-  ended: (status: number) => (status === 200 ? 'Answered' : status === 499 ? 'Client left' : `Refused, ${status}`),
+  ended: (status: number) => {
+    if (status === 200) return 'Answered';
+    if (status === 499) return 'Client left';
+    return `${status >= 500 ? 'Failed' : 'Refused'}, ${status}`;
+  },
 } as const;
 
 export type ApiStrings = Translated<typeof englishApi>;

@@ -45,5 +45,9 @@ export const germanApi: ApiStrings = {
   phases: { waiting: 'Wartet', reading: 'Liest', writing: 'Schreibt' },
   tokens: (n) => (n === 0 ? '–' : count(n)),
   seconds: (ms) => (ms < 1000 ? `${ms} ms` : `${fixed(ms / 1000, ms < 10_000 ? 2 : 1)} s`),
-  ended: (status) => (status === 200 ? 'Beantwortet' : status === 499 ? 'Programm ging' : `Abgewiesen, ${status}`),
+  ended: (status) => {
+    if (status === 200) return 'Beantwortet';
+    if (status === 499) return 'Programm ging';
+    return `${status >= 500 ? 'Fehlgeschlagen' : 'Abgewiesen'}, ${status}`;
+  },
 };

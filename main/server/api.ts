@@ -214,9 +214,11 @@ export class Api {
     } catch (error) {
       this.#fail(exchange, error);
     }
-    // A client that left before anything was sent got no status.
-    if (live !== null) this.#options.live?.end(live, response.headersSent ? response.statusCode : 499);
-    this.#context.metrics.request(path in this.#routes ? path : 'other', response.statusCode);
+    // A client that left before the end got no status, whatever the headers said.
+    const hasLeft = !response.headersSent || (response.destroyed && !response.writableFinished);
+    const status = live?.view.status ?? (hasLeft ? 499 : response.statusCode);
+    if (live !== null) this.#options.live?.end(live, status);
+    this.#context.metrics.request(path in this.#routes ? path : 'other', status);
   }
 
   async #dispatch(path: string, exchange: Exchange, request: IncomingMessage): Promise<void> {

@@ -64,7 +64,10 @@ export async function streamEvents(
     open().done();
   } catch (error) {
     if (stream === null) throw error;
-    (stream as EventStream).fail(toApiError(error));
+    const failure = toApiError(error);
+    (stream as EventStream).fail(failure);
+    // The headers said 200; what it came to is another matter.
+    exchange.live?.update({ status: failure.status });
   } finally {
     clearTimeout(timer);
   }

@@ -127,3 +127,25 @@ it('requests are shown while they run and after, without what they say', async (
   for (let index = 0; index < 30; index += 1) await post({ messages: [] });
   expect(service.status().requests).toHaveLength(20);
 });
+
+it('a stream that fails, or whose client leaves, is shown as what it came to', async () => {
+  await service.follow({ enabled: true, port: await freePort() });
+  const leaving = new AbortController();
+  const stream = (signal: AbortSignal | null) =>
+    fetch(`${service.status().url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'x-api-key': service.key().key, 'content-type': 'application/json' },
+      body: JSON.stringify({ messages: [{ role: 'user', content: 'x' }], stream: true }),
+      signal,
+    });
+  const newest = () => service.status().requests[0];
+  const left = await stream(leaving.signal);
+  await left.body?.getReader().read();
+  leaving.abort();
+  while (newest()?.phase !== 'ended') await new Promise((go) => setTimeout(go, 1));
+  expect(newest()).toMatchObject({ status: 499 });
+  const failed = await stream(null);
+  await service.api.endAnswers();
+  expect(await failed.text()).toContain('server_stopping');
+  expect(newest()).toMatchObject({ phase: 'ended', status: 503 });
+});
