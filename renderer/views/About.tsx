@@ -2,12 +2,20 @@ import { useState } from 'react';
 
 import { request } from '../bridge.ts';
 import { errorInfo } from '../state/errors.ts';
-import { useSettings } from '../state/settings.ts';
+import { newChat } from '../state/chat.ts';
+import { updateSettings, useSettings } from '../state/settings.ts';
+import { showPage } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Button } from '../ui/Button.tsx';
 import { Dialog } from '../ui/Dialog.tsx';
 import { Notice } from '../ui/Notice.tsx';
 import { copyText } from '../ui/clipboard.ts';
+
+const showTour = async (): Promise<void> => {
+  await newChat();
+  showPage('chat');
+  await updateSettings({ tourSeen: false });
+};
 
 /** Which Nemoflash this is, whose work is in it, and what to copy when something is wrong. */
 export function About() {
@@ -37,6 +45,11 @@ export function About() {
         </Button>
       </div>
       <p className="field-help">{strings.about.diagnosticsHelp}</p>
+      <div>
+        <Button look="link" onClick={() => void showTour()}>
+          {strings.tour.again}
+        </Button>
+      </div>
       {problem !== null && <Notice tone="bad">{problem}</Notice>}
       <Dialog
         open={shown !== null}

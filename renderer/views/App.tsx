@@ -11,6 +11,7 @@ import { Drawer } from './Drawer.tsx';
 import { Header } from './Header.tsx';
 import { Palette } from './Palette.tsx';
 import { Rail } from './Rail.tsx';
+import { Tour } from './Tour.tsx';
 import { StartNotices, Toasts } from './Toasts.tsx';
 import { otherPages } from './pages.ts';
 import { usePanels } from './panels.ts';
@@ -73,6 +74,7 @@ function Frame() {
         </main>
       </div>
       {panels.drawer !== 'closed' && <Drawer overlaid={panels.drawer === 'overlay'} />}
+      <Tour />
       <Palette />
       <StartNotices />
       <Toasts />

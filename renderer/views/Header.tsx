@@ -40,6 +40,7 @@ export function Header() {
         icon="command"
         label={strings.header.palette}
         keys={keysText('Mod+K')}
+        data-tour="palette"
         onClick={() => setPalette(true)}
       />
       {page === 'chat' && (

@@ -1,7 +1,7 @@
 /**
  * The states of the model pages as pictures, with a main process made of memory, since most of them need a full disk or a
- * hub that refuses. Light ones in 1280x800, dark ones in 900x600; with --all every state in both, into FOLDER.
- * node test/e2e/modelScreenshots.ts [--all FOLDER]
+ * hub that refuses. Each in light and dark, in 1280x800 and, named so, in 900x600.
+ * node test/e2e/modelScreenshots.ts [FOLDER]
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -11,17 +11,13 @@ import type { Page } from 'playwright-core';
 
 import { hostPage } from '../support/page.ts';
 import type { Fake } from './page/fakeBridge.ts';
-import { checking, diskFull, downloading, gated, library, onboarding } from './page/modelScenes.ts';
+import { checking, diskFull, downloading, firstSteps, gated, library, onboarding } from './page/modelScenes.ts';
 
-const all = process.argv[2] === '--all';
-const folder = path.resolve(all ? (process.argv[3] ?? '.') : path.join(import.meta.dirname, '../../docs/screenshots'));
-const sizes = [
-  { width: 1280, height: 800 },
-  { width: 900, height: 600 },
-] as const;
-const windows = [false, true].flatMap((dark) =>
-  sizes.filter((_, index) => all || index === (dark ? 1 : 0)).map((size) => ({ ...size, dark })),
-);
+const folder = path.resolve(process.argv[2] ?? path.join(import.meta.dirname, '../../docs/screenshots'));
+const windows = [false, true].flatMap((dark) => [
+  { dark, width: 1280, height: 800 },
+  { dark, width: 900, height: 600 },
+]);
 
 const toPage = async (page: Page, name: string): Promise<void> => {
   const entry = page.getByRole('button', { name, exact: true }).first();
@@ -40,6 +36,7 @@ const states: Readonly<Record<string, State>> = {
   'disk-full': { scene: diskFull },
   gated: { scene: gated },
   verifying: { scene: checking },
+  'first-steps': { scene: firstSteps },
   library: {
     scene: library,
     reach: async (page) => {
@@ -84,7 +81,7 @@ try {
       await reach?.(page);
       await page.mouse.move(0, 0);
       await page.waitForTimeout(300); // transitions
-      const suffix = `${dark ? 'dark' : 'light'}${all ? `-${width}` : ''}`;
+      const suffix = `${dark ? 'dark' : 'light'}${width === 1280 ? '' : `-${width}`}`;
       await page.screenshot({ path: path.join(folder, `${name}-${suffix}.png`) });
       await page.context().close();
       if (problems.length > 0) throw new Error(`${name}: ${problems.join('\n')}`);

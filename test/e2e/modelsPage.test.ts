@@ -1,29 +1,12 @@
 /** The model pages alone, in a real Chromium, with a main process made of memory. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { scrollsSideways, violations } from '../support/accessibility.ts';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
 import { hostPage } from '../support/page.ts';
 import type { PageHost } from '../support/page.ts';
 import { diskFull, gated, library } from './page/modelScenes.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface AxeResult {
-  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
-}
-
-async function violations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe);
-  const result = (await page.evaluate('axe.run(document)')) as AxeResult;
-  return result.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
-}
-
-const scrollsSideways = (page: Page): Promise<unknown> =>
-  page.evaluate('document.documentElement.scrollWidth > innerWidth || document.body.scrollWidth > innerWidth');
 
 const calls = (page: Page, route: string): Promise<unknown[]> =>
   page.evaluate(`fake.calls.filter((call) => call.route === '${route}').map((call) => call.input)`);

@@ -62,6 +62,7 @@ export interface Fake {
   stats(partial?: Partial<GenerationStats>): GenerationStats;
   readonly model: LoadedModel;
   setInstalled(models: readonly InstalledModel[]): void;
+  setSettings(patch: Partial<Settings>): void;
   fail: Record<string, ErrorInfo>;
   /** Of app.info, in place of what is there. */
   info: Partial<AppInfo>;
@@ -166,7 +167,7 @@ const listeners = new Map<string, Set<(payload: never) => void>>();
 const chats = new Map<string, Chat>();
 const removed = new Map<string, Chat>();
 const runs: FakeRun[] = [];
-let settings: Settings = { ...defaultSettings, modelId: model.source };
+let settings: Settings = { ...defaultSettings, modelId: model.source, tourSeen: true };
 let status: EngineStatus = { state: 'ready', model, running: 0, queued: 0 };
 let api: ApiStatus = { state: 'off', url: null, problem: null, ownedByShell: false, requests: [] };
 let installed: readonly InstalledModel[] = [installedModel];
@@ -547,6 +548,9 @@ const fake: Fake = {
   addChat,
   message,
   stats,
+  setSettings: (patch) => {
+    settings = { ...settings, ...patch };
+  },
   setInstalled: (models) => {
     installed = models;
     emit('models.changed', models);

@@ -54,3 +54,8 @@ export function library(fake: Fake): void {
   fake.setInstalled([first, fake.baseModel]);
   fake.hang.push('models.makeFormat');
 }
+
+/** The first model is ready, and nothing was written yet. */
+export function firstSteps(fake: Fake): void {
+  fake.setSettings({ tourSeen: false });
+}
