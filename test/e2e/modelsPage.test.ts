@@ -99,6 +99,20 @@ describe.skipIf(chromiumPath === null)(needsChromium('the model pages'), () => {
     await page.context().close();
   });
 
+  test('a folder that is dropped anywhere is added, and the window stays', async () => {
+    const { page } = await host.open({ scene: library });
+    await page.evaluate("window.bridge.pathOf = () => '/media/usb/Nemotron-Flash-1B'");
+    const taken = await page.evaluate(`['dragover', 'drop'].map((kind) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([''], 'Nemotron-Flash-1B'));
+      return !document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+    })`);
+    expect(taken).toEqual([true, true]);
+    expect(await calls(page, 'models.import')).toEqual([{ path: '/media/usb/Nemotron-Flash-1B' }]);
+    await model(page).waitFor();
+    await page.context().close();
+  });
+
   test('a format is made ready with progress and can be stopped', async () => {
     const { page } = await host.open({ scene: library });
     await openDetails(page);

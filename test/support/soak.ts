@@ -271,7 +271,7 @@ export async function soak(
     await run.tab.until<EngineStatus>('engine.status', ({ state }) => state === 'ready');
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
-    const sampleEvery = Math.max(2, seconds / 60);
+    const sampleEvery = Math.max(5, seconds / 60);
     let sampled = 0;
     while (elapsed() < seconds) {
       await run.step();
