@@ -1,6 +1,9 @@
 // The downloader against a hub that breaks on purpose. A schedule is a function of its seed, which a failure names.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, test } from 'vitest';
@@ -21,6 +24,7 @@ import {
   weightBytes,
 } from '../support/downloads.ts';
 import { removeFolder } from '../support/home.ts';
+import type { HubServer } from '../support/hub.ts';
 import type { HubFault } from '../support/hubFaults.ts';
 import { randomOf } from '../support/random.ts';
 
@@ -52,6 +56,20 @@ function randomFault({ below: pick }: ReturnType<typeof randomOf>, sizeBytes: nu
   }
 }
 
+/** A process takes a while to start, so that only some of the schedules kill one. */
+const killedOneIn = 25;
+
+/** Downloads in a process of its own, which is killed once so many bytes were sent. Returns 1 when that came to pass. */
+async function killOnTheWay(hub: HubServer, home: string, bytes: number): Promise<number> {
+  const script = path.resolve(import.meta.dirname, '../support/downloadChild.ts');
+  const child = spawn(process.execPath, [script, hub.url, home, String(partBytes)], { stdio: 'ignore' });
+  const exit = once(child, 'exit');
+  while (hub.sentBytes('model.safetensors') < bytes && child.exitCode === null) await sleep(5);
+  child.kill('SIGKILL');
+  await exit;
+  return child.signalCode === 'SIGKILL' ? 1 : 0;
+}
+
 describe('a download', () => {
   test(
     '200 random fault schedules end in the right bytes or in a clear error, never in a wrong model',
@@ -60,12 +78,16 @@ describe('a download', () => {
       const first = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
       console.log(`seeds ${first} to ${first + 199} (NEMOFLASH_SEED=${first} repeats them)`);
       const small = smallRepo(first);
-      let done = 0;
+      let [done, kills] = [0, 0];
       for (let seed = first; seed < first + 200; seed++) {
         const random = randomOf(seed);
         const faults = Array.from({ length: 1 + random.below(5) }, () => randomFault(random, smallBytes));
-        const hub = await hubWith({ faults, repos: { [repo]: small } });
-        const { service, home } = await serviceFor(hub, memoryFolder());
+        const isKilled = seed % killedOneIn === 0;
+        const speed = isKilled ? { bytesPerSecond: smallBytes } : {};
+        const hub = await hubWith({ faults, repos: { [repo]: small }, ...speed });
+        const root = memoryFolder();
+        if (isKilled) kills += await killOnTheWay(hub, root, random.below((3 * smallBytes) / 4));
+        const { service, home } = await serviceFor(hub, root);
         const status = await fetchAll(service);
         const installed = await service.list();
         if (status.state === 'done') {
@@ -88,6 +110,7 @@ describe('a download', () => {
       }
       removeFolder(small);
       expect(done).toBeGreaterThan(100);
+      expect(kills).toBeGreaterThan(0);
     },
   );
 
