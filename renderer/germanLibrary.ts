@@ -46,6 +46,8 @@ export const germanLibrary: Translated<typeof libraryStrings> = {
   tooBig: 'passt nicht',
   original: 'die Dateien des Modells',
   make: 'Fertig machen',
+  goOn: 'Fortsetzen',
+  stoppedAt: (size) => `${size}…`,
   otherRepo: 'Ein anderes Repository',
   otherRepoHelp: 'Jedes Modell der Nemotron-Flash-Architektur auf dem Hub.',
   look: 'Nachsehen',

@@ -44,6 +44,8 @@ export const libraryStrings = {
   tooBig: 'does not fit',
   original: 'the model’s own files',
   make: 'Make ready',
+  goOn: 'Go on',
+  stoppedAt: (size: string) => `${size}…`,
   otherRepo: 'Another repository',
   otherRepoHelp: 'Any model of the Nemotron-Flash architecture on the hub.',
   look: 'Look it up',

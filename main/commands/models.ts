@@ -181,8 +181,10 @@ function describeModel(model: InstalledModel): string {
   return [model.id, formatBytes(model.sizeBytes), verified, model.folder].join('\t');
 }
 
-function describeFormat({ format, cachedBytes }: ModelFormat): string {
-  return [format, cachedBytes === null ? 'not made' : formatBytes(cachedBytes)].join('\t');
+function describeFormat({ format, cachedBytes, stoppedBytes }: ModelFormat): string {
+  const stopped =
+    stoppedBytes === 0 ? 'not made' : `stopped after ${formatBytes(stoppedBytes)}; make it again to go on`;
+  return [format, cachedBytes === null ? stopped : formatBytes(cachedBytes)].join('\t');
 }
 
 function printModel(model: InstalledModel, options: CommonOptions): void {

@@ -104,7 +104,7 @@ export const routes = {
   'models.forecast': route<readonly FormatForecast[]>()(z.strictObject({ modelId: id })),
   // The formats that can be kept ready, in falling faithfulness; made on first use or ahead of time.
   'models.formats': route<readonly ModelFormat[]>()(z.strictObject({ modelId: id })),
-  // Progress comes as models.task, models.cancelTask stops it; made anew from the start when asked again.
+  // Progress comes as models.task, models.cancelTask stops it; asked again it goes on where it was.
   'models.makeFormat': route<ModelFormat>()(z.strictObject({ modelId: id, format: z.enum(keptFormats) })),
   'models.removeFormat': route<{ readonly freedBytes: number }>()(
     z.strictObject({ modelId: id, format: z.enum(keptFormats) }),

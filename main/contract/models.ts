@@ -95,6 +95,8 @@ export interface ModelFormat {
   readonly format: KeptFormat;
   /** What the made form takes on the disk beside the model's own files; null: not made yet. */
   readonly cachedBytes: number | null;
+  /** What a stopped conversion left on the disk, from where the next one goes on; 0 when there is nothing. */
+  readonly stoppedBytes: number;
 }
 
 export interface ModelUpdate {

@@ -23,8 +23,8 @@ export class WeightCaches {
   }
 
   async get(modelFolder: string, format: KeptFormat): Promise<ModelFormat> {
-    const found = await stat(this.#file(modelFolder, format)).catch(() => null);
-    return { format, cachedBytes: found?.isFile() ? found.size : null };
+    const file = this.#file(modelFolder, format);
+    return { format, cachedBytes: await sizeOf(file), stoppedBytes: (await sizeOf(`${file}.part`)) ?? 0 };
   }
 
   /**
@@ -35,7 +35,7 @@ export class WeightCaches {
     const file = this.#file(modelFolder, format);
     let freedBytes = 0;
     for (const name of [file, `${file}.part`, `${file}.journal`]) {
-      freedBytes += (await stat(name).catch(() => null))?.size ?? 0;
+      freedBytes += (await sizeOf(name)) ?? 0;
       await rm(name, { force: true });
     }
     return freedBytes;
@@ -45,7 +45,7 @@ export class WeightCaches {
   async removeAll(modelFolder: string): Promise<number> {
     const formats = await this.list(modelFolder);
     await rm(this.folder(modelFolder), { recursive: true, force: true });
-    return formats.reduce((sum, { cachedBytes }) => sum + (cachedBytes ?? 0), 0);
+    return formats.reduce((sum, { cachedBytes, stoppedBytes }) => sum + (cachedBytes ?? 0) + stoppedBytes, 0);
   }
 
   /** Takes them along to the model's new folder; onto another disk they do not go, but are made anew there. */
@@ -58,4 +58,9 @@ export class WeightCaches {
   #file(modelFolder: string, format: KeptFormat): string {
     return path.join(this.folder(modelFolder), `${format}.nfweights`);
   }
+}
+
+async function sizeOf(file: string): Promise<number | null> {
+  const found = await stat(file).catch(() => null);
+  return found?.isFile() ? found.size : null;
 }

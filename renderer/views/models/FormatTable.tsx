@@ -77,29 +77,32 @@ function Kept(props: {
   const { model, format, loaded, busy } = props;
   const made = useLibrary((state) => state.details[model.id]?.formats.find((entry) => entry.format === format));
   const bytes = made?.cachedBytes ?? null;
-  if (bytes === null) {
-    return (
-      <Button
-        look="link"
-        disabled={busy}
-        aria-label={`${strings.library.make}: ${format}`}
-        onClick={() => void makeFormat(model.id, format)}
-      >
-        {strings.library.make}
-      </Button>
-    );
-  }
+  const stoppedBytes = made?.stoppedBytes ?? 0;
+  const make = stoppedBytes > 0 ? strings.library.goOn : strings.library.make;
   return (
     <>
-      {bytesText(bytes)}{' '}
-      <Button
-        look="link"
-        disabled={busy || loaded}
-        aria-label={`${strings.models.remove}: ${format}`}
-        onClick={() => void removeFormat(model.id, format)}
-      >
-        {strings.models.remove}
-      </Button>
+      {bytes !== null && `${bytesText(bytes)} `}
+      {bytes === null && stoppedBytes > 0 && `${strings.library.stoppedAt(bytesText(stoppedBytes))} `}
+      {bytes === null && (
+        <Button
+          look="link"
+          disabled={busy}
+          aria-label={`${make}: ${format}`}
+          onClick={() => void makeFormat(model.id, format)}
+        >
+          {make}
+        </Button>
+      )}{' '}
+      {(bytes !== null || stoppedBytes > 0) && (
+        <Button
+          look="link"
+          disabled={busy || loaded}
+          aria-label={`${strings.models.remove}: ${format}`}
+          onClick={() => void removeFormat(model.id, format)}
+        >
+          {strings.models.remove}
+        </Button>
+      )}
     </>
   );
 }

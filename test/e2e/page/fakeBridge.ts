@@ -405,7 +405,7 @@ const handlers: Record<string, Handler> = {
   },
   'models.forecast': forecasts,
   'models.formats': formats,
-  'models.makeFormat': ({ format }) => ({ format, cachedBytes: 1_000_000_000 }),
+  'models.makeFormat': ({ format }) => ({ format, cachedBytes: 1_000_000_000, stoppedBytes: 0 }),
   'models.removeFormat': () => ({ freedBytes: 1_000_000_000 }),
   'models.checkUpdate': ({ modelId }) => ({ modelId, latestRevision: 'c0ffee0ddba11', available: true }),
   'models.pause': ({ repo }) => ({ ...fake.download, repo, state: 'paused' }),

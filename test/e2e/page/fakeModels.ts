@@ -26,10 +26,10 @@ export const forecasts = (): readonly FormatForecast[] =>
   }));
 
 export const formats = (): readonly ModelFormat[] => [
-  { format: 'bf16', cachedBytes: null },
-  { format: 'int8', cachedBytes: null },
-  { format: 'mixed', cachedBytes: null },
-  { format: 'int4', cachedBytes: 1_760_000_000 },
+  { format: 'bf16', cachedBytes: null, stoppedBytes: 0 },
+  { format: 'int8', cachedBytes: null, stoppedBytes: 0 },
+  { format: 'mixed', cachedBytes: null, stoppedBytes: 1_100_000_000 },
+  { format: 'int4', cachedBytes: 1_760_000_000, stoppedBytes: 0 },
 ];
 
 export const baseModel: InstalledModel = {

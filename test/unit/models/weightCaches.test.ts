@@ -34,10 +34,10 @@ describe('converted weights of a model', () => {
     const model = snapshot('one');
     const file = put(caches, model, 'int4', 5000);
     expect(await caches.list(model)).toEqual([
-      { format: 'bf16', cachedBytes: null },
-      { format: 'int8', cachedBytes: null },
-      { format: 'mixed', cachedBytes: null },
-      { format: 'int4', cachedBytes: 5000 },
+      { format: 'bf16', cachedBytes: null, stoppedBytes: 0 },
+      { format: 'int8', cachedBytes: null, stoppedBytes: 0 },
+      { format: 'mixed', cachedBytes: null, stoppedBytes: 0 },
+      { format: 'int4', cachedBytes: 5000, stoppedBytes: 0 },
     ]);
     expect(await caches.remove(model, 'int8')).toBe(0);
     expect(await caches.remove(model, 'int4')).toBe(5000);
@@ -49,6 +49,11 @@ describe('converted weights of a model', () => {
     const file = put(caches, snapshot('stopped'), 'int4', 5);
     for (const ending of ['.part', '.journal']) writeFileSync(file + ending, 'left');
     rmSync(file);
+    expect(await caches.get(snapshot('stopped'), 'int4')).toEqual({
+      format: 'int4',
+      cachedBytes: null,
+      stoppedBytes: 4,
+    });
     expect(await caches.remove(snapshot('stopped'), 'int4')).toBe(8);
     expect(existsSync(`${file}.part`) || existsSync(`${file}.journal`)).toBe(false);
   });
