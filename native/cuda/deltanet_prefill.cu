@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "deltanet_scan.cuh"
+#include "scan_rows.cuh"
 
 namespace nf::cuda {
 namespace {
 
 constexpr int n_threads = 256, n_warps = n_threads / 32;
 constexpr int chunk_tokens = 16;  // that travel to shared memory together
+constexpr int group_tokens = 8;   // whose results are summed together
 constexpr int warp_columns = 4;   // of the state: two for each half of a warp
 constexpr int block_columns = n_warps * warp_columns;
 constexpr int max_dim = 128;
@@ -81,27 +83,50 @@ __global__ void __launch_bounds__(n_threads) prepare_deltanet_kernel(DeltaNetCal
 
 constexpr int shared_bytes = 2 * chunk_tokens * static_cast<int>(sizeof(TokenShared));
 
-/// Asks for the records of tokens first .. first + 15 of a head, with the block's columns of v.
-__device__ void fetch_tokens(const DeltaNetCall& c, const float* prepared, int head, int first_column, int first,
-                             int n_tokens, TokenShared* tokens) {
-  constexpr int n_pieces = sizeof(TokenShared) / 16, v_piece = 2 * (max_dim / 4), scalar_piece = n_pieces - 1;
-  for (int index = threadIdx.x; index < chunk_tokens * n_pieces; index += n_threads) {
-    const int token = index / n_pieces, piece = index % n_pieces;
-    if (first + token >= n_tokens) break;
-    int offset, limit;  // in the record
-    if (piece < max_dim / 4) {
-      offset = piece * 4, limit = c.dim;
-    } else if (piece < v_piece) {
-      offset = c.dim + (piece - max_dim / 4) * 4, limit = 2 * c.dim;
-    } else if (piece < scalar_piece) {
-      offset = 2 * c.dim + first_column + (piece - v_piece) * 4, limit = 3 * c.dim;
-    } else {
-      offset = 3 * c.dim, limit = offset + 4;
+/// Asks for the records of tokens first .. first + 15 of a head, two for each warp, with the block's columns of v.
+__device__ __forceinline__ void fetch_tokens(const DeltaNetCall& c, const float* prepared, int head, int first_column,
+                                             int first, int n_tokens, TokenShared* tokens) {
+  constexpr int v_pieces = block_columns / 4;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, v = 2 * c.dim + first_column + lane * 4;
+#pragma unroll
+  for (int i = warp; i < chunk_tokens; i += n_warps) {
+    if (first + i >= n_tokens) break;
+    TokenShared& to = tokens[i];
+    const float* record = prepared + (std::int64_t{first + i} * c.n_heads + head) * record_floats(c.dim);
+    if (lane * 4 < c.dim) {
+      cp_async_16(shared_address(to.q + lane), record + lane * 4);
+      cp_async_16(shared_address(to.k + lane), record + c.dim + lane * 4);
     }
-    if (offset >= limit) continue;
-    const float* from = prepared + (std::int64_t{first + token} * c.n_heads + head) * record_floats(c.dim) + offset;
-    cp_async_16(shared_address(tokens + token) + piece * 16, from);
+    if (lane < v_pieces && v < 3 * c.dim) cp_async_16(shared_address(to.v + lane), record + v);
+    if (lane == v_pieces) cp_async_16(shared_address(&to.scalars), record + 3 * c.dim);
   }
+}
+
+/// S += k delta^T with delta = beta (v - S^T k) for one token; first, second = this lane's share of the columns' S^T q
+/// before that. Returns delta.
+__device__ __forceinline__ float2 step(const TokenShared& token, int part, int column, bool exists, float (&s)[8][2],
+                                       float& first, float& second) {
+  const float4 k0 = token.k[part], k1 = token.k[16 + part], q0 = token.q[part], q1 = token.q[16 + part];
+  const float k[8] = {k0.x, k0.y, k0.z, k0.w, k1.x, k1.y, k1.z, k1.w};
+  const float q[8] = {q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w};
+  const float2 v = *reinterpret_cast<const float2*>(reinterpret_cast<const float*>(token.v) + column);
+  const float beta = exists ? token.scalars.x : 0.0f;
+  float r0[2] = {}, r1[2] = {}, o0[2] = {}, o1[2] = {};
+#pragma unroll
+  for (int row = 0; row < 8; ++row) {
+    r0[row % 2] += k[row] * s[row][0], r1[row % 2] += k[row] * s[row][1];
+    o0[row % 2] += q[row] * s[row][0], o1[row % 2] += q[row] * s[row][1];
+  }
+  first = o0[0] + o0[1], second = o1[0] + o1[1];
+  float a = r0[0] + r0[1], b = r1[0] + r1[1];
+#pragma unroll
+  for (int offset = 8; offset >= 1; offset /= 2) {
+    a += __shfl_xor_sync(full_warp, a, offset), b += __shfl_xor_sync(full_warp, b, offset);
+  }
+  const float2 delta = make_float2(beta * (v.x - a), beta * (v.y - b));
+#pragma unroll
+  for (int row = 0; row < 8; ++row) s[row][0] += k[row] * delta.x, s[row][1] += k[row] * delta.y;
+  return delta;
 }
 
 /// S += k (beta (v - S^T k))^T; y = S^T q, for each token in turn. Grid: heads x blocks of 32 columns of S. Half a
@@ -133,45 +158,29 @@ __global__ void __launch_bounds__(n_threads, 1) deltanet_rows_kernel(DeltaNetCal
     const float2 two = exists ? *reinterpret_cast<const float2*>(state + row_of(i) * c.dim) : make_float2(0, 0);
     s[i][0] = two.x, s[i][1] = two.y;
   }
-  float* y = c.y + slice.first_row * std::int64_t{hidden} + head * c.dim + column;
-  const bool writes = part == 0 && column < c.dim;
+  // Of each group of tokens, a lane gets one sum.
+  const int sum_column = part / group_tokens, sum_token = part % group_tokens;
+  float* y = c.y + (slice.first_row + sum_token) * std::int64_t{hidden} + head * c.dim + column + sum_column;
 
   fetch_tokens(c, prepared, head, first_column, 0, n_tokens, tokens);
   cp_async_commit();
   for (int first = 0, turn = 0; first < n_tokens; first += chunk_tokens, turn ^= 1) {
-    if (first + chunk_tokens < n_tokens) {
-      fetch_tokens(c, prepared, head, first_column, first + chunk_tokens, n_tokens, tokens + (turn ^ 1) * chunk_tokens);
-    }
+    cp_async_wait<0>();
+    __syncthreads();  // the chunk is here, and everybody has left the one before it
+    fetch_tokens(c, prepared, head, first_column, first + chunk_tokens, n_tokens, tokens + (turn ^ 1) * chunk_tokens);
     cp_async_commit();
-    cp_async_wait<1>();
-    __syncthreads();
     const int n = min(chunk_tokens, n_tokens - first);
     const TokenShared* token = tokens + turn * chunk_tokens;
-#pragma unroll 4
-    for (int i = 0; i < n; ++i, ++token, y += hidden) {
-      const float4 k0 = token->k[part], k1 = token->k[16 + part], q0 = token->q[part], q1 = token->q[16 + part];
-      const float k[8] = {k0.x, k0.y, k0.z, k0.w, k1.x, k1.y, k1.z, k1.w};
-      const float q[8] = {q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w};
-      const float2 v = *reinterpret_cast<const float2*>(reinterpret_cast<const float*>(token->v) + my_column);
-      const float beta = token->scalars.x, qk = token->scalars.y;
-      float r0[2] = {}, r1[2] = {}, o0[2] = {}, o1[2] = {};
+    for (int i = 0; i < n; i += group_tokens, token += group_tokens, y += group_tokens * hidden) {
+      float sums[2 * group_tokens], my_delta = 0;
 #pragma unroll
-      for (int row = 0; row < 8; ++row) {
-        r0[row % 2] += k[row] * s[row][0], r1[row % 2] += k[row] * s[row][1];
-        o0[row % 2] += q[row] * s[row][0], o1[row % 2] += q[row] * s[row][1];
+      for (int t = 0; t < group_tokens; ++t) {
+        const float2 delta = step(token[t], part, my_column, i + t < n, s, sums[t], sums[group_tokens + t]);
+        if (sum_token == t) my_delta = sum_column == 0 ? delta.x : delta.y;
       }
-      float a = r0[0] + r0[1], b = r1[0] + r1[1], d = o0[0] + o0[1], e = o1[0] + o1[1];
-#pragma unroll
-      for (int offset = 8; offset >= 1; offset /= 2) {
-        a += __shfl_xor_sync(full_warp, a, offset), b += __shfl_xor_sync(full_warp, b, offset);
-        d += __shfl_xor_sync(full_warp, d, offset), e += __shfl_xor_sync(full_warp, e, offset);
-      }
-      const float delta0 = beta * (v.x - a), delta1 = beta * (v.y - b);
-#pragma unroll
-      for (int row = 0; row < 8; ++row) s[row][0] += k[row] * delta0, s[row][1] += k[row] * delta1;
-      if (writes) *reinterpret_cast<float2*>(y) = make_float2(d + qk * delta0, e + qk * delta1);
+      const float sum = sum_of_sixteen(sums, part);
+      if (i + sum_token < n && column < c.dim) *y = sum + token[sum_token].scalars.y * my_delta;
     }
-    __syncthreads();
   }
 #pragma unroll
   for (int i = 0; i < 8; ++i) {

@@ -9,7 +9,8 @@ namespace nf::cuda {
 __device__ __forceinline__ void finish_one(const GemmArguments& a, int row, int out, float value) {
   float* y = a.y + row * std::int64_t{a.y_stride} + out;
   if (a.epilogue == Epilogue::add) {
-    if (out < a.n_valid) *y += value;
+    // Nobody else adds here: a reduction is what a thread need not wait for, unlike one load after the other.
+    if (out < a.n_valid) atomicAdd(y, value);
   } else {
     *y = a.epilogue == Epilogue::relu2 ? fmaxf(value, 0.0f) * fmaxf(value, 0.0f) : value;
   }

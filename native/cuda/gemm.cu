@@ -22,6 +22,21 @@ __device__ __forceinline__ __nv_bfloat16* place_of(__nv_bfloat16* units, int row
          i % unit_columns / 32 * 256 + g * 32 + ((t ^ (g >> 1 & 3)) << 3) + i % 8;
 }
 
+/// Columns i .. i + 7 of a row of k.
+struct Eight {
+  float at[8];
+};
+__device__ __forceinline__ Eight eight_of(const float* row, int i, int k) {
+  if (k % 8 == 0) {
+    const float4 a = *reinterpret_cast<const float4*>(row + i), b = *reinterpret_cast<const float4*>(row + i + 4);
+    return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
+  }
+  Eight v;
+#pragma unroll
+  for (int j = 0; j < 8; ++j) v.at[j] = i + j < k ? row[i + j] : 0.0f;
+  return v;
+}
+
 /// One row: out = prologue(x) in bf16, zeros behind column k. Block: one row. Sums in float32.
 __global__ void __launch_bounds__(n_threads)
     prepare_rows_kernel(const float* x, int k, Prologue prologue, const float* norm, float eps, int head_dim,
@@ -33,10 +48,15 @@ __global__ void __launch_bounds__(n_threads)
   const float* row = x + std::int64_t{blockIdx.x} * k;
   const int width = padded(k, unit_columns);
   const auto to = [&](int i) { return place_of(out, static_cast<int>(blockIdx.x), width, i); };
+  const int first = static_cast<int>(threadIdx.x) * 8;
   float scale = 1;
   if (prologue == Prologue::rms) {
     float sum = 0;
-    for (int i = threadIdx.x; i < k; i += n_threads) sum += row[i] * row[i];
+    for (int i = first; i < k; i += n_threads * 8) {
+      const Eight v = eight_of(row, i, k);
+#pragma unroll
+      for (const float value : v.at) sum += value * value;
+    }
     sum = warp_sum(sum);
     if (lane == 0) squares[warp] = sum;
     __syncthreads();
@@ -52,8 +72,15 @@ __global__ void __launch_bounds__(n_threads)
       for (int i = lane; i < head_dim; i += 32) *to(head + i) = __float2bfloat16_rn(row[head + i] * scale * norm[i]);
     }
   } else {
-    for (int i = threadIdx.x; i < k; i += n_threads) {
-      *to(i) = __float2bfloat16_rn(prologue == Prologue::rms ? row[i] * scale * norm[i] : row[i]);
+    for (int i = first; i < k; i += n_threads * 8) {
+      Eight v = eight_of(row, i, k);
+      if (prologue == Prologue::rms) {
+        const Eight w = eight_of(norm, i, k);
+#pragma unroll
+        for (int j = 0; j < 8; ++j) v.at[j] = v.at[j] * scale * w.at[j];
+      }
+      const auto pair = [&](int j) { return pack_bf16(v.at[j], v.at[j + 1]); };
+      *reinterpret_cast<uint4*>(to(i)) = make_uint4(pair(0), pair(2), pair(4), pair(6));
     }
   }
   for (int i = k + static_cast<int>(threadIdx.x); i < width; i += n_threads) *to(i) = __float2bfloat16_rn(0.0f);

@@ -3,13 +3,15 @@
 #include <algorithm>
 
 #include "mamba2_scan.cuh"
+#include "scan_rows.cuh"
 
 namespace nf::cuda {
 namespace {
 
 constexpr int n_threads = 256, n_warps = n_threads / 32;
-constexpr int chunk_tokens = 8;  // that travel to shared memory together
-constexpr int warp_rows = 8;     // of h
+constexpr int chunk_tokens = 16;  // that travel to shared memory together
+constexpr int group_tokens = 4;   // whose sums are taken together
+constexpr int warp_rows = 8;      // of h
 constexpr int block_rows = n_warps * warp_rows;
 constexpr int max_state = 128;
 
@@ -40,45 +42,76 @@ __global__ void __launch_bounds__(n_threads) prepare_mamba2_kernel(Mamba2Call c,
   const int channel = index * 4;
   const float* window = slice.state + c.window_offset + channel;
   float4 sum = *reinterpret_cast<const float4*>(c.conv_bias + channel);
-  for (int j = 0; j < c.width; ++j) {
-    const int back = c.width - 1 - j;
+  const auto input = [&](int j, int width) {
+    const int back = width - 1 - j;
     const float* from = i >= back ? in + inner + channel - std::int64_t{back} * c.stride
-                                  : window + (slice.ring + i + j) % c.width * std::int64_t{channels};
-    const float4 x = *reinterpret_cast<const float4*>(from);
-    const float* taps = c.conv + channel * c.width + j;
-    sum.x += taps[0] * x.x, sum.y += taps[c.width] * x.y;
-    sum.z += taps[2 * c.width] * x.z, sum.w += taps[3 * c.width] * x.w;
+                                  : window + (slice.ring + i + j) % width * std::int64_t{channels};
+    return *reinterpret_cast<const float4*>(from);
+  };
+  const float* taps = c.conv + channel * c.width;
+  if (c.width == 4) {
+    const float4 x0 = input(0, 4), x1 = input(1, 4), x2 = input(2, 4), x3 = input(3, 4);
+    const auto add = [&](float& to, int k, float a, float b, float d, float e) {
+      const float4 tap = reinterpret_cast<const float4*>(taps)[k];
+      to += tap.x * a, to += tap.y * b, to += tap.z * d, to += tap.w * e;
+    };
+    add(sum.x, 0, x0.x, x1.x, x2.x, x3.x), add(sum.y, 1, x0.y, x1.y, x2.y, x3.y);
+    add(sum.z, 2, x0.z, x1.z, x2.z, x3.z), add(sum.w, 3, x0.w, x1.w, x2.w, x3.w);
+  } else {
+    for (int j = 0; j < c.width; ++j) {
+      const float4 x = input(j, c.width);
+      sum.x += taps[j] * x.x, sum.y += taps[c.width + j] * x.y;
+      sum.z += taps[2 * c.width + j] * x.z, sum.w += taps[3 * c.width + j] * x.w;
+    }
   }
   *reinterpret_cast<float4*>(out + channel) = make_float4(silu(sum.x), silu(sum.y), silu(sum.z), silu(sum.w));
 }
 
 constexpr int shared_bytes = 2 * chunk_tokens * static_cast<int>(sizeof(TokenShared));
 
-/// Asks for tokens first .. first + 7: B, C, the block's rows of x and z, the head's scalars.
-__device__ void fetch_tokens(const Mamba2Call& c, const DeviceSlice& slice, const float* prepared, int head,
-                             int first_row, int first, TokenShared* tokens) {
-  constexpr int state_pieces = max_state / 4, row_pieces = block_rows / 4, n_pieces = sizeof(TokenShared) / 16;
+/// Asks for tokens first .. first + 15, two for each warp: B, C, the block's rows of x and z, the head's scalars.
+__device__ __forceinline__ void fetch_tokens(const Mamba2Call& c, const DeviceSlice& slice, const float* prepared,
+                                             int head, int first_row, int first, TokenShared* tokens) {
+  constexpr int row_pieces = block_rows / 4;
   const int inner = c.n_heads * c.head_dim, channels = inner + 2 * c.state;
-  const int rows = head * c.head_dim + first_row, n_rows = min(block_rows, c.head_dim - first_row);
-  for (int index = threadIdx.x; index < chunk_tokens * n_pieces; index += n_threads) {
-    const int token = index / n_pieces, piece = index % n_pieces;
-    if (first + token >= slice.n_tokens) break;
-    const float* record = prepared + (first + token) * std::int64_t{record_floats(channels, c.n_heads)};
-    const float* from = record + channels + 4 * head;
-    bool valid = true;
-    if (piece < state_pieces) {
-      valid = piece * 4 < c.state, from = record + inner + piece * 4;
-    } else if (piece < 2 * state_pieces) {
-      const int i = (piece - state_pieces) * 4;
-      valid = i < c.state, from = record + inner + c.state + i;
-    } else if (piece < 2 * state_pieces + row_pieces) {
-      const int i = (piece - 2 * state_pieces) * 4;
-      valid = i < n_rows, from = record + rows + i;
-    } else if (piece < 2 * state_pieces + 2 * row_pieces) {
-      const int i = (piece - 2 * state_pieces - row_pieces) * 4;
-      valid = i < n_rows, from = c.projected + (slice.first_row + first + token) * std::int64_t{c.stride} + rows + i;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, piece = lane % row_pieces * 4;
+  const int rows = head * c.head_dim + first_row + piece;
+  const bool has_columns = lane * 4 < c.state, has_rows = first_row + piece < c.head_dim;
+#pragma unroll
+  for (int i = warp; i < chunk_tokens; i += n_warps) {
+    if (first + i >= slice.n_tokens) break;
+    TokenShared& to = tokens[i];
+    const float* record = prepared + (first + i) * std::int64_t{record_floats(channels, c.n_heads)};
+    if (has_columns) {
+      cp_async_16(shared_address(to.b + lane), record + inner + lane * 4);
+      cp_async_16(shared_address(to.c + lane), record + inner + c.state + lane * 4);
     }
-    if (valid) cp_async_16(shared_address(tokens + token) + piece * 16, from);
+    const float* z = c.projected + (slice.first_row + first + i) * std::int64_t{c.stride};
+    // x and z lie one behind the other.
+    if (has_rows) cp_async_16(shared_address(to.x + lane), (lane < row_pieces ? record : z) + rows);
+    if (lane == 0) cp_async_16(shared_address(&to.scalars), record + channels + 4 * head);
+  }
+}
+
+/// h = decay h + dt x B^T for one token; sums[r][turn] = this lane's share of row r of h C.
+__device__ __forceinline__ void step(const TokenShared& token, int part, int row, bool exists, int turn,
+                                     float (&h)[4][8], float (&sums)[16]) {
+  const float4 b0 = token.b[part], b1 = token.b[16 + part], c0 = token.c[part], c1 = token.c[16 + part];
+  const float4 x4 = token.x[row / 4];
+  const float b[8] = {b0.x, b0.y, b0.z, b0.w, b1.x, b1.y, b1.z, b1.w};
+  const float cc[8] = {c0.x, c0.y, c0.z, c0.w, c1.x, c1.y, c1.z, c1.w};
+  const float x[4] = {x4.x, x4.y, x4.z, x4.w};
+  const float dt = exists ? token.scalars.x : 0.0f, decay = exists ? token.scalars.y : 1.0f;
+#pragma unroll
+  for (int r = 0; r < 4; ++r) {
+    const float gain = dt * x[r];
+    float even = 0, odd = 0;
+#pragma unroll
+    for (int j = 0; j < 8; ++j) {
+      h[r][j] = decay * h[r][j] + gain * b[j];
+      (j % 2 ? odd : even) += h[r][j] * cc[j];
+    }
+    sums[r * group_tokens + turn] = even + odd;
   }
 }
 
@@ -116,54 +149,29 @@ __global__ void __launch_bounds__(n_threads, 1) mamba2_rows_kernel(Mamba2Call c,
       h[r][4 * i] = four.x, h[r][4 * i + 1] = four.y, h[r][4 * i + 2] = four.z, h[r][4 * i + 3] = four.w;
     }
   }
-  const int my_row = half_row + part / 4;  // whose sum this lane gets
-  const bool writes = part % 4 == 0 && my_row < n_rows;
-  float* y = c.y + slice.first_row * std::int64_t{inner} + head * c.head_dim + first_row + my_row;
+  // Of each group of tokens, a lane gets one sum.
+  const int my_row = half_row + part / group_tokens, my_token = part % group_tokens;
+  float* y = c.y + (slice.first_row + my_token) * std::int64_t{inner} + head * c.head_dim + first_row + my_row;
 
   fetch_tokens(c, slice, prepared, head, first_row, 0, tokens);
   cp_async_commit();
   for (int first = 0, turn = 0; first < n_tokens; first += chunk_tokens, turn ^= 1) {
-    if (first + chunk_tokens < n_tokens) {
-      fetch_tokens(c, slice, prepared, head, first_row, first + chunk_tokens, tokens + (turn ^ 1) * chunk_tokens);
-    }
+    cp_async_wait<0>();
+    __syncthreads();  // the chunk is here, and everybody has left the one before it
+    fetch_tokens(c, slice, prepared, head, first_row, first + chunk_tokens, tokens + (turn ^ 1) * chunk_tokens);
     cp_async_commit();
-    cp_async_wait<1>();
-    __syncthreads();
     const int n = min(chunk_tokens, n_tokens - first);
     const TokenShared* token = tokens + turn * chunk_tokens;
-#pragma unroll 4
-    for (int i = 0; i < n; ++i, ++token, y += inner) {
-      const float4 b0 = token->b[part], b1 = token->b[16 + part], c0 = token->c[part], c1 = token->c[16 + part];
-      const float4 x4 = token->x[half_row / 4];
-      const float b[8] = {b0.x, b0.y, b0.z, b0.w, b1.x, b1.y, b1.z, b1.w};
-      const float cc[8] = {c0.x, c0.y, c0.z, c0.w, c1.x, c1.y, c1.z, c1.w};
-      const float x[4] = {x4.x, x4.y, x4.z, x4.w};
-      const float dt = token->scalars.x, decay = token->scalars.y;
-      float sums[4];
+    for (int i = 0; i < n; i += group_tokens, token += group_tokens, y += group_tokens * inner) {
+      float sums[4 * group_tokens];
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const float gain = dt * x[r];
-        float even = 0, odd = 0;
-#pragma unroll
-        for (int j = 0; j < 8; ++j) {
-          h[r][j] = decay * h[r][j] + gain * b[j];
-          (j % 2 ? odd : even) += h[r][j] * cc[j];
-        }
-        sums[r] = even + odd;
-      }
-      // Half of the sums change hands in each of the first two steps.
-      const bool high = part & 8, odd = part & 4;
-      const float first_sum = (high ? sums[2] : sums[0]) + __shfl_xor_sync(full_warp, high ? sums[0] : sums[2], 8);
-      const float second_sum = (high ? sums[3] : sums[1]) + __shfl_xor_sync(full_warp, high ? sums[1] : sums[3], 8);
-      float sum = (odd ? second_sum : first_sum) + __shfl_xor_sync(full_warp, odd ? first_sum : second_sum, 4);
-      sum += __shfl_xor_sync(full_warp, sum, 2);
-      sum += __shfl_xor_sync(full_warp, sum, 1);
-      if (writes) {
-        *y = (sum + d * reinterpret_cast<const float*>(token->x)[my_row]) *
-             silu(reinterpret_cast<const float*>(token->z)[my_row]);
+      for (int k = 0; k < group_tokens; ++k) step(token[k], part, half_row, i + k < n, k, h, sums);
+      const float sum = sum_of_sixteen(sums, part);
+      if (i + my_token < n && my_row < n_rows) {
+        const float x = reinterpret_cast<const float*>(token[my_token].x)[my_row];
+        *y = (sum + d * x) * silu(reinterpret_cast<const float*>(token[my_token].z)[my_row]);
       }
     }
-    __syncthreads();
   }
 #pragma unroll
   for (int r = 0; r < 4; ++r) {
