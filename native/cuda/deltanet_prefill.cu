@@ -1,7 +1,5 @@
 // The delta rule over a slice of several tokens, in two passes: everything that does not depend on the state, for all
 // tokens at once; then the state, token after token, with all of a column of it in one warp.
-#include <algorithm>
-
 #include "deltanet_scan.cuh"
 #include "scan_rows.cuh"
 
@@ -139,11 +137,7 @@ __global__ void __launch_bounds__(n_threads, 1) deltanet_rows_kernel(DeltaNetCal
   const int head = static_cast<int>(blockIdx.x), first_column = static_cast<int>(blockIdx.y) * block_columns;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, part = lane % 16;
   const int my_column = warp * warp_columns + lane / 16 * 2, column = first_column + my_column;
-  // What is not fetched, behind a narrow head, must be zero.
-  for (int i = threadIdx.x; i < 2 * chunk_tokens * static_cast<int>(sizeof(TokenShared) / 16); i += n_threads) {
-    reinterpret_cast<float4*>(tokens)[i] = make_float4(0, 0, 0, 0);
-  }
-  __syncthreads();
+  clear_tokens(tokens, 2 * chunk_tokens);
   wait_for_earlier_kernels();
   let_next_kernel_start();
   const DeviceSlice slice = *c.rows.slices;
@@ -162,15 +156,10 @@ __global__ void __launch_bounds__(n_threads, 1) deltanet_rows_kernel(DeltaNetCal
   const int sum_column = part / group_tokens, sum_token = part % group_tokens;
   float* y = c.y + (slice.first_row + sum_token) * std::int64_t{hidden} + head * c.dim + column + sum_column;
 
-  fetch_tokens(c, prepared, head, first_column, 0, n_tokens, tokens);
-  cp_async_commit();
-  for (int first = 0, turn = 0; first < n_tokens; first += chunk_tokens, turn ^= 1) {
-    cp_async_wait<0>();
-    __syncthreads();  // the chunk is here, and everybody has left the one before it
-    fetch_tokens(c, prepared, head, first_column, first + chunk_tokens, n_tokens, tokens + (turn ^ 1) * chunk_tokens);
-    cp_async_commit();
-    const int n = min(chunk_tokens, n_tokens - first);
-    const TokenShared* token = tokens + turn * chunk_tokens;
+  const auto fetch = [&](int first, TokenShared* to) {
+    fetch_tokens(c, prepared, head, first_column, first, n_tokens, to);
+  };
+  const auto use = [&](const TokenShared* token, int n) {
     for (int i = 0; i < n; i += group_tokens, token += group_tokens, y += group_tokens * hidden) {
       float sums[2 * group_tokens], my_delta = 0;
 #pragma unroll
@@ -181,7 +170,8 @@ __global__ void __launch_bounds__(n_threads, 1) deltanet_rows_kernel(DeltaNetCal
       const float sum = sum_of_sixteen(sums, part);
       if (i + sum_token < n && column < c.dim) *y = sum + token[sum_token].scalars.y * my_delta;
     }
-  }
+  };
+  for_each_chunk<chunk_tokens>(tokens, n_tokens, fetch, use);
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     if (row_of(i) < c.dim && column < c.dim) {
@@ -200,9 +190,7 @@ void deltanet_rows(const LaunchContext& context, const DeltaNetCall& call, float
   const int n_records = call.rows.n_rows * call.n_heads;
   launch(context, prepare_deltanet_kernel, dim3(static_cast<unsigned>((n_records + n_warps - 1) / n_warps)), n_threads,
          0, call, prepared);
-  const dim3 grid(static_cast<unsigned>(call.n_heads),
-                  static_cast<unsigned>((call.dim + block_columns - 1) / block_columns));
-  launch(context, deltanet_rows_kernel, grid, n_threads, one_block_bytes(context, shared_bytes), call, prepared);
+  launch_rows(context, deltanet_rows_kernel, call.dim, block_columns, n_threads, shared_bytes, call, prepared);
 }
 
 void prepare_deltanet_rows(const DeviceFacts& device) {

@@ -1,7 +1,5 @@
 // The state-space recurrence over a slice of several tokens, in two passes: everything that does not depend on the
 // state, for all tokens at once; then the state, token after token, with rows of it in one warp.
-#include <algorithm>
-
 #include "mamba2_scan.cuh"
 #include "scan_rows.cuh"
 
@@ -124,11 +122,7 @@ __global__ void __launch_bounds__(n_threads, 1) mamba2_rows_kernel(Mamba2Call c,
   TokenShared* tokens = reinterpret_cast<TokenShared*>(memory);  // [2][chunk_tokens]
   const int head = static_cast<int>(blockIdx.x), first_row = static_cast<int>(blockIdx.y) * block_rows;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, n_rows = min(block_rows, c.head_dim - first_row);
-  // What is not fetched, behind a narrow state or head, must be zero.
-  for (int i = threadIdx.x; i < 2 * chunk_tokens * static_cast<int>(sizeof(TokenShared) / 16); i += n_threads) {
-    reinterpret_cast<float4*>(tokens)[i] = make_float4(0, 0, 0, 0);
-  }
-  __syncthreads();
+  clear_tokens(tokens, 2 * chunk_tokens);
   const float d = c.d[head];
   wait_for_earlier_kernels();
   let_next_kernel_start();
@@ -153,15 +147,8 @@ __global__ void __launch_bounds__(n_threads, 1) mamba2_rows_kernel(Mamba2Call c,
   const int my_row = half_row + part / group_tokens, my_token = part % group_tokens;
   float* y = c.y + (slice.first_row + my_token) * std::int64_t{inner} + head * c.head_dim + first_row + my_row;
 
-  fetch_tokens(c, slice, prepared, head, first_row, 0, tokens);
-  cp_async_commit();
-  for (int first = 0, turn = 0; first < n_tokens; first += chunk_tokens, turn ^= 1) {
-    cp_async_wait<0>();
-    __syncthreads();  // the chunk is here, and everybody has left the one before it
-    fetch_tokens(c, slice, prepared, head, first_row, first + chunk_tokens, tokens + (turn ^ 1) * chunk_tokens);
-    cp_async_commit();
-    const int n = min(chunk_tokens, n_tokens - first);
-    const TokenShared* token = tokens + turn * chunk_tokens;
+  const auto fetch = [&](int first, TokenShared* to) { fetch_tokens(c, slice, prepared, head, first_row, first, to); };
+  const auto use = [&](const TokenShared* token, int n) {
     for (int i = 0; i < n; i += group_tokens, token += group_tokens, y += group_tokens * inner) {
       float sums[4 * group_tokens];
 #pragma unroll
@@ -172,7 +159,8 @@ __global__ void __launch_bounds__(n_threads, 1) mamba2_rows_kernel(Mamba2Call c,
         *y = (sum + d * x) * silu(reinterpret_cast<const float*>(token[my_token].z)[my_row]);
       }
     }
-  }
+  };
+  for_each_chunk<chunk_tokens>(tokens, n_tokens, fetch, use);
 #pragma unroll
   for (int r = 0; r < 4; ++r) {
 #pragma unroll
@@ -197,9 +185,7 @@ void mamba2_rows(const LaunchContext& context, const Mamba2Call& call, float* pr
   launch(context, prepare_mamba2_kernel,
          dim3(static_cast<unsigned>((n + n_threads - 1) / n_threads), static_cast<unsigned>(call.rows.n_rows)),
          n_threads, 0, call, prepared);
-  const dim3 grid(static_cast<unsigned>(call.n_heads),
-                  static_cast<unsigned>((call.head_dim + block_rows - 1) / block_rows));
-  launch(context, mamba2_rows_kernel, grid, n_threads, one_block_bytes(context, shared_bytes), call, prepared);
+  launch_rows(context, mamba2_rows_kernel, call.head_dim, block_rows, n_threads, shared_bytes, call, prepared);
 }
 
 void prepare_mamba2_rows(const DeviceFacts& device) {

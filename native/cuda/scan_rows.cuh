@@ -29,4 +29,36 @@ __device__ __forceinline__ float sum_of_sixteen(const float (&v)[16], int lane) 
   return mine + __shfl_xor_sync(full_warp, other, 1);
 }
 
+/// Zeros in n tokens of shared memory: for what is not fetched, behind a narrow head.
+template <class Token>
+__device__ __forceinline__ void clear_tokens(Token* tokens, int n) {
+  for (int i = threadIdx.x; i < n * static_cast<int>(sizeof(Token) / 16); i += static_cast<int>(blockDim.x)) {
+    reinterpret_cast<float4*>(tokens)[i] = make_float4(0, 0, 0, 0);
+  }
+  __syncthreads();
+}
+
+/// All tokens of a slice, N at a time, through two buffers of N tokens: `fetch(first, to)` asks for tokens first ..
+/// first + N - 1 that exist, `use(tokens, n)` gets them when they are there.
+template <int N, class Token, class Fetch, class Use>
+__device__ __forceinline__ void for_each_chunk(Token* buffers, int n_tokens, const Fetch& fetch, const Use& use) {
+  fetch(0, buffers);
+  cp_async_commit();
+  for (int first = 0, turn = 0; first < n_tokens; first += N, turn ^= 1) {
+    cp_async_wait<0>();
+    __syncthreads();  // the chunk is here, and everybody has left the one before it
+    fetch(first + N, buffers + (turn ^ 1) * N);
+    cp_async_commit();
+    use(buffers + turn * N, min(N, n_tokens - first));
+  }
+}
+
+/// One block for each head and each block_width of its rows or columns, alone on its multiprocessor.
+template <class Call>
+void launch_rows(const LaunchContext& context, void (*kernel)(Call, const float*), int width, int block_width,
+                 int n_threads, int shared_bytes, const Call& call, const float* prepared) {
+  const dim3 grid(static_cast<unsigned>(call.n_heads), static_cast<unsigned>((width + block_width - 1) / block_width));
+  launch(context, kernel, grid, n_threads, one_block_bytes(context, shared_bytes), call, prepared);
+}
+
 }  // namespace nf::cuda
