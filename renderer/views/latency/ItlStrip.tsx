@@ -10,8 +10,8 @@ import { strings } from '../../strings.ts';
 import { useMedia } from '../../ui/useMedia.ts';
 import { StripPainter, plotOf, sourceOf, xOf, yOf } from './stripPainter.ts';
 
-/** Eight times a second looks like growing; each drawing makes the browser put the whole strip on the screen again. */
-const drawEveryMs = 120;
+/** Six times a second looks like growing; each drawing makes the browser put the whole strip on the screen again. */
+const drawEveryMs = 160;
 
 /** Inter-token latency of one answer. A running one is drawn with the frames that bring tokens, without React. */
 export function ItlStrip(props: {
