@@ -19,7 +19,7 @@ import { openAsked, useUi } from './ui.ts';
 
 const lastChatKey = 'nemoflash.lastChat';
 /** Figures that change faster cannot be read. */
-const liveIntervalMs = 500;
+const liveIntervalMs = 1000;
 
 interface ReceivedFrame {
   readonly frame: Events['chat.tokens'];
