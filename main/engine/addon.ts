@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
-import type { DeviceKind, DeviceReport, LoadPhase, WeightFormat } from '../contract/domain.ts';
+import type { DeviceKind, DeviceReport, LoadPhase, SamplingOptions, WeightFormat } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
 import type { ClassTimes, DeviceLimits, GpuSample, Stage } from '../contract/metrics.ts';
 
@@ -87,14 +87,8 @@ export interface NativeCheckpoint {
   dispose(): void;
 }
 
-export interface NativeSampling {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
-  readonly frequencyPenalty: number;
-  readonly presencePenalty: number;
+/** The filters of the contract, and what the service has settled by the time a token is drawn. */
+export interface NativeSampling extends Omit<SamplingOptions, 'maxNewTokens' | 'seed' | 'stop' | 'promptFormat'> {
   readonly seed: number;
   readonly logprobs: number;
   readonly ignoreEnd: boolean;

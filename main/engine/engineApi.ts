@@ -128,7 +128,7 @@ export interface EngineService {
   generate(request: GenerateRequest): Promise<GenerateResult>;
   /** The stages of one decode step with so many positions in the cache. Throws NO_MODEL. */
   stages(contextPositions: number): readonly Stage[];
-  /** Measured once per load, when nothing runs; null while something does. Throws NO_MODEL. */
+  /** Measured once for a device, model and format, when nothing runs; null while something does. Throws NO_MODEL. */
   limits(): Promise<DeviceLimits | null>;
   /** Clocks, power and memory of the GPU that CUDA knows by this number; without one, why. */
   sampleGpu(deviceIndex: number): Promise<{ readonly sample: GpuSample | null; readonly reason: string | null }>;

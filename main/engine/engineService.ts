@@ -7,6 +7,7 @@ import type { Addon } from './addon.ts';
 import type { EngineService, GenerateRequest, GenerateResult, Prompt, PromptMessage, Tokenizer } from './engineApi.ts';
 import { toAppError } from './engineError.ts';
 import { cancelledResult, generate } from './generation.ts';
+import { MeasuredLimits } from './measuredLimits.ts';
 import { openModel } from './openModel.ts';
 import type { EngineServiceOptions, Loaded } from './openModel.ts';
 import { buildPrompt, checkPrompt, checkRoom } from './prompt.ts';
@@ -24,6 +25,7 @@ function loadingStatus(request: LoadRequest): EngineStatus {
 class NativeEngineService implements EngineService {
   readonly #options: EngineServiceOptions;
   readonly #listeners = new Set<(status: EngineStatus) => void>();
+  readonly #limits = new MeasuredLimits();
   readonly #queue = new RunQueue(maxWaiting, () => this.#publishCounts());
   #status: EngineStatus = empty;
   #addon: Addon | null = null;
@@ -142,11 +144,9 @@ class NativeEngineService implements EngineService {
 
   async limits(): Promise<DeviceLimits | null> {
     const loaded = this.#ready();
-    if (loaded.limits.known === null && this.#queue.running + this.#queue.queued === 0) {
-      const measure = () => loaded.native.limits();
-      loaded.limits.known = await this.#queue.run(loaded.closing.signal, measure, { alone: true });
-    }
-    return loaded.limits.known;
+    const isIdle = this.#queue.running + this.#queue.queued === 0;
+    const measure = () => this.#queue.run(loaded.closing.signal, () => loaded.native.limits(), { alone: true });
+    return this.#limits.of(loaded.model, isIdle ? measure : null);
   }
 
   async probe(): Promise<void> {

@@ -3,7 +3,6 @@ import { totalmem } from 'node:os';
 
 import type { LoadedModel, LoadRequest } from '../contract/domain.ts';
 import type { AppError } from '../contract/errors.ts';
-import type { DeviceLimits } from '../contract/metrics.ts';
 import { weightsFolder } from '../home.ts';
 import type { Addon, NativeLoadProgress, NativeModel } from './addon.ts';
 import { AnswerMemory } from './answerMemory.ts';
@@ -50,8 +49,6 @@ export interface Loaded {
   readonly tokenizer: Tokenizer | AppError;
   readonly pool: CheckpointPool;
   readonly answers: AnswerMemory;
-  /** Once measured. */
-  readonly limits: { known: DeviceLimits | null };
   /** Aborted when the model has to go: stops what runs and what waits. */
   readonly closing: AbortController;
 }
@@ -103,7 +100,6 @@ export async function openModel(
     return {
       ...{ request, model, native, sequences, tokenizer, pool },
       answers: new AnswerMemory(),
-      limits: { known: null },
       closing: new AbortController(),
     };
   } catch (error) {

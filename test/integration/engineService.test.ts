@@ -1,33 +1,19 @@
-import { rmSync } from 'node:fs';
 import path from 'node:path';
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { EngineStatus } from '../../main/contract/domain.ts';
 import { AppError } from '../../main/contract/errors.ts';
-import type { EngineService } from '../../main/engine/engineApi.ts';
-import { createEngineService } from '../../main/engine/engineService.ts';
 import { ask, assistant, sampling, user } from '../support/asking.ts';
-import { freshFolder } from '../support/home.ts';
 import { readSafetensors, tensorOf } from '../support/safetensors.ts';
-import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
+import { tinyEngine } from '../support/tinyEngine.ts';
 
 const goldenFolder = path.resolve(import.meta.dirname, '..', 'golden', 'tiny');
 const goldenTensors = readSafetensors(path.join(goldenFolder, 'golden.safetensors'));
 const goldenPrompt = Int32Array.from(tensorOf(goldenTensors, 'input_ids').values);
 const goldenAnswer = [...tensorOf(goldenTensors, 'greedy_ids').values];
 
-const root = freshFolder('engine');
-const tiny = path.join(root, 'tiny');
-beforeAll(() => writeTinyCheckpoint(tiny));
-afterAll(() => rmSync(root, { recursive: true }));
-
-let engine: EngineService;
-beforeAll(() => {
-  engine = createEngineService();
-});
-afterEach(() => engine.unload());
-afterAll(() => engine.dispose());
+const { root, tiny, engine } = tinyEngine();
 
 describe('loading', () => {
   it('goes from empty over loading to ready and back, and tells it', async () => {

@@ -1,25 +1,9 @@
-import { rmSync } from 'node:fs';
-import path from 'node:path';
+import { describe, expect, it } from 'vitest';
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-
-import type { EngineService } from '../../main/engine/engineApi.ts';
-import { createEngineService } from '../../main/engine/engineService.ts';
 import { ask, user } from '../support/asking.ts';
-import { freshFolder } from '../support/home.ts';
-import { writeTinyCheckpoint } from '../support/tinyCheckpoint.ts';
+import { tinyEngine } from '../support/tinyEngine.ts';
 
-const root = freshFolder('engine');
-const tiny = path.join(root, 'tiny');
-beforeAll(() => writeTinyCheckpoint(tiny));
-afterAll(() => rmSync(root, { recursive: true }));
-
-let engine: EngineService;
-beforeAll(() => {
-  engine = createEngineService();
-});
-afterEach(() => engine.unload());
-afterAll(() => engine.dispose());
+const { tiny, engine } = tinyEngine();
 
 describe('many answers at a time', () => {
   /** Prompts of many lengths: within one piece, several pieces, and some that share a beginning. */
