@@ -1,6 +1,6 @@
 /** electron-updater itself, fetching a new version from a server that breaks off: it goes on where it was. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -18,8 +18,12 @@ const file = Uint8Array.from({ length: 3_000_000 }, () => random.below(256));
 const sha512 = createHash('sha512').update(file).digest('base64');
 const release = { version: '2.0.0', path: 'Nemoflash-2.0.0.AppImage', sha512, releaseDate: '2026-11-26' };
 
-/** Sends so many bytes of each answer and breaks off; null: all. Remembers what was asked for. */
-async function startServer(cuts: (number | null)[], whole = file) {
+const folderOf = (home: string): string => path.join(home, 'partial');
+const keptBytes = (home: string): number =>
+  Math.max(0, ...readdirSync(folderOf(home)).map((name) => statSync(path.join(folderOf(home), name)).size));
+
+/** Sends so many bytes of each answer and breaks off once they are kept; null: all. Remembers what was asked for. */
+async function startServer(home: string, cuts: (number | null)[], whole = file) {
   const ranges: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     ranges.push(request.headers.range);
@@ -30,7 +34,11 @@ async function startServer(cuts: (number | null)[], whole = file) {
       ...(from > 0 ? { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` } : {}),
     });
     if (cut === null) response.end(whole.subarray(from));
-    else response.write(whole.subarray(from, from + cut), () => setTimeout(() => response.destroy(), 20));
+    else {
+      response.flushHeaders();
+      response.write(whole.subarray(from, from + cut));
+      void vi.waitUntil(() => keptBytes(home) >= from + cut, 10_000).finally(() => response.destroy());
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
@@ -77,24 +85,24 @@ function updaterIn(home: string, url: URL) {
   });
   const fetchFile = (address: string, headers: object): Promise<Response> =>
     fetch(address, { headers: { ...headers } });
-  makeResumable(updater, path.join(home, 'partial'), fetchFile, 1);
+  makeResumable(updater, folderOf(home), fetchFile, 1);
   return updater;
 }
 
 it('goes on after a broken connection, also in the next start of the app, and ends with the right file', async () => {
   const home = testHome();
-  const partial = path.join(home, 'partial');
+  const partial = folderOf(home);
   mkdirSync(partial);
   writeFileSync(path.join(partial, 'of-another-version.partial'), 'x');
   // In the first start the server soon sends nothing any more; in the second it breaks off once.
-  const first = await startServer([1_000_000, 0, 0, 0, 0]);
+  const first = await startServer(home, [1_000_000, 0, 0, 0, 0]);
   const broken = updaterIn(home, first.url);
   await broken.checkForUpdates();
   await expect(broken.downloadUpdate()).rejects.toThrow();
   expect(first.ranges).toEqual([undefined, ...Array<string>(4).fill('bytes=1000000-')]);
   expect(readdirSync(partial)).toHaveLength(1);
 
-  const second = await startServer([500_000, null]);
+  const second = await startServer(home, [500_000, null]);
   const updater = updaterIn(home, second.url);
   await updater.checkForUpdates();
   const shares: number[] = [];
@@ -110,11 +118,12 @@ it('goes on after a broken connection, also in the next start of the app, and en
 it('a file that is not the announced one is thrown away', async () => {
   const home = testHome();
   const { url } = await startServer(
+    home,
     [],
     file.map((byte) => 255 - byte),
   );
   const updater = updaterIn(home, url);
   await updater.checkForUpdates();
   await expect(updater.downloadUpdate()).rejects.toMatchObject({ code: 'CHECKSUM' });
-  expect(readdirSync(path.join(home, 'partial'))).toEqual([]);
+  expect(readdirSync(folderOf(home))).toEqual([]);
 });
