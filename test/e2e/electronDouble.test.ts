@@ -116,7 +116,7 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () =
     const before = loads();
     const cdp = await shell.page.context().newCDPSession(shell.page);
     void cdp.send('Page.crash').catch(() => undefined);
-    await expect.poll(loads, { timeout: 10_000 }).toBe(before + 1);
+    await expect.poll(loads).toBe(before + 1);
     // Playwright does not get over a crash; main does.
     const ours = { url: 'app://nemoflash/', origin: 'app://nemoflash', parent: null };
     expect(await shell.invokeAs(ours, 'nf:request', 'app.diagnostics', {})).toMatchObject({

@@ -314,17 +314,17 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await page.keyboard.press('Control+3');
     await page.getByText('Three clocks').waitFor();
     // Longer than the window is high.
-    await page.waitForTimeout(1500);
+    await expect.poll(() => page.evaluate('fake.lastRun().text.length')).toBeGreaterThan(2000);
     await page.keyboard.press('Control+1');
     await page.locator('.prose-streaming').waitFor();
     await page.waitForTimeout(600);
-    expect(await page.locator('.turn-answer .strip').last().isVisible()).toBe(true);
+    await page.locator('.turn-answer .strip').last().waitFor();
     await expect
       .poll(() =>
         page.evaluate("[...document.querySelectorAll('.strip')].at(-1).getBoundingClientRect().bottom < innerHeight"),
       )
       .toBe(true);
-    expect(await page.getByRole('button', { name: 'Jump to the end' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('button', { name: 'Jump to the end' }).count()).toBe(0);
     await page.context().close();
   });
 
@@ -360,9 +360,16 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await page.locator('.messages-scroll').hover();
     await page.mouse.wheel(0, -3000);
     await page.getByRole('button', { name: 'Jump to the end' }).waitFor();
-    const top = await page.evaluate("document.querySelector('.messages-scroll').scrollTop");
-    await page.waitForTimeout(500);
-    expect(await page.evaluate("document.querySelector('.messages-scroll').scrollTop")).toBe(top);
+    // Turning the wheel goes on for a few frames; then nothing moves for as many words as come in half a second.
+    const moved = (words: number) =>
+      page.evaluate<number>(`new Promise((resolve) => {
+        const [list, { text }] = [document.querySelector('.messages-scroll'), fake.lastRun()];
+        const [top, until] = [list.scrollTop, text.length + 6 * ${words}];
+        const look = () => (fake.lastRun().text.length < until ? requestAnimationFrame(look) : resolve(list.scrollTop - top));
+        look();
+      })`);
+    await expect.poll(() => moved(10)).toBe(0);
+    expect(await moved(100)).toBe(0);
     await page.context().close();
   });
 });

@@ -27,7 +27,7 @@ describe.skipIf(chromiumPath === null)(needsChromium('the first steps'), () => {
     'three of them, by keyboard, with nothing for axe to find: %o',
     async (view) => {
       const { page, problems } = await host.open({ ...view, scene: firstSteps });
-      await step(page, 1).waitFor({ timeout: 5000 });
+      await step(page, 1).waitFor();
       // The message field keeps the caret: whoever knows their way just writes.
       await expect.poll(() => caretIn(page)).toBe('TEXTAREA');
       await step(page, 1).getByRole('button', { name: 'Next' }).focus();

@@ -21,6 +21,7 @@ import {
   serviceFor,
   smallBytes,
   smallRepo,
+  transfer,
   weightBytes,
 } from '../support/downloads.ts';
 import { removeFolder } from '../support/home.ts';
@@ -56,13 +57,18 @@ function randomFault({ below: pick }: ReturnType<typeof randomOf>, sizeBytes: nu
   }
 }
 
+/** For hubs that do stop sending. */
+const stall = { windowMs: 150, minBytes: 1 };
+
 /** A process takes a while to start, so that only some of the schedules kill one. */
 const killedOneIn = 25;
 
 /** Downloads in a process of its own, which is killed once so many bytes were sent. Returns 1 when that came to pass. */
 async function killOnTheWay(hub: HubServer, home: string, bytes: number): Promise<number> {
   const script = path.resolve(import.meta.dirname, '../support/downloadChild.ts');
-  const child = spawn(process.execPath, [script, hub.url, home, String(partBytes)], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [script, hub.url, home, String(partBytes), String(stall.windowMs)], {
+    stdio: 'ignore',
+  });
   const exit = once(child, 'exit');
   while (hub.sentBytes('model.safetensors') < bytes && child.exitCode === null) await sleep(5);
   child.kill('SIGKILL');
@@ -87,7 +93,7 @@ describe('a download', () => {
         const hub = await hubWith({ faults, repos: { [repo]: small }, ...speed });
         const root = memoryFolder();
         if (isKilled) kills += await killOnTheWay(hub, root, random.below((3 * smallBytes) / 4));
-        const { service, home } = await serviceFor(hub, root);
+        const { service, home } = await serviceFor(hub, root, { transfer: { ...transfer, stall } });
         const status = await fetchAll(service);
         const installed = await service.list();
         if (status.state === 'done') {

@@ -50,7 +50,7 @@ describe('a process that is killed', () => {
     });
   }
 
-  test('fetches no more than one part again for each kill', { timeout: 60_000 }, async () => {
+  test('fetches no more than one part again for each kill', async () => {
     const hub = await hubWith({ bytesPerSecond: 250_000 });
     const home = folder();
     const kills = 3;
@@ -68,45 +68,39 @@ describe('a process that is killed', () => {
     expectSame((await service.list())[0]?.folder ?? '');
   });
 
-  test(
-    'in the middle of other faults leaves nothing wrong behind; the command line finishes it',
-    {
-      timeout: 60_000,
-    },
-    async () => {
-      const seed = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
-      console.log(`seed ${seed} (NEMOFLASH_SEED=${seed} repeats it)`);
-      const { below } = randomOf(seed);
-      const faults: HubFault[] = [
-        { kind: 'cut', afterBytes: below(killPartBytes), skip: below(4) },
-        { kind: 'wrongByte', at: below(weightBytes), file: weights, skip: below(4) },
-        { kind: 'status', status: 503, skip: below(4) },
-        { kind: 'expire', on: 'cdn', skip: below(4) },
-      ];
-      const hub = await hubWith({ bytesPerSecond: 400_000, faults });
-      const home = folder();
-      for (let kill = 1; kill <= 2; kill++) {
-        const before = hub.sentBytes(weights);
-        const child = startChild(hub.url, home);
-        const exit = once(child, 'exit');
-        const wanted = below(weightBytes / 2);
-        while (hub.sentBytes(weights) - before < wanted && child.exitCode === null) await sleep(5);
-        child.kill('SIGKILL');
-        await exit;
-      }
-      const words = ['models', 'pull', repo, '--accept-license', '--json', '--home', home];
-      const pull = spawn(process.execPath, [support('modelsCli.ts'), ...words], {
-        env: { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: folder() },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let output = '';
-      pull.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      const [code] = (await once(pull, 'close')) as [number];
-      expect(code, `seed ${seed}: ${output}`).toBe(0);
-      const { model } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { model: { folder: string } };
-      expectSame(model.folder);
-    },
-  );
+  test('in the middle of other faults leaves nothing wrong behind; the command line finishes it', async () => {
+    const seed = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
+    console.log(`seed ${seed} (NEMOFLASH_SEED=${seed} repeats it)`);
+    const { below } = randomOf(seed);
+    const faults: HubFault[] = [
+      { kind: 'cut', afterBytes: below(killPartBytes), skip: below(4) },
+      { kind: 'wrongByte', at: below(weightBytes), file: weights, skip: below(4) },
+      { kind: 'status', status: 503, skip: below(4) },
+      { kind: 'expire', on: 'cdn', skip: below(4) },
+    ];
+    const hub = await hubWith({ bytesPerSecond: 400_000, faults });
+    const home = folder();
+    for (let kill = 1; kill <= 2; kill++) {
+      const before = hub.sentBytes(weights);
+      const child = startChild(hub.url, home);
+      const exit = once(child, 'exit');
+      const wanted = below(weightBytes / 2);
+      while (hub.sentBytes(weights) - before < wanted && child.exitCode === null) await sleep(5);
+      child.kill('SIGKILL');
+      await exit;
+    }
+    const words = ['models', 'pull', repo, '--accept-license', '--json', '--home', home];
+    const pull = spawn(process.execPath, [support('modelsCli.ts'), ...words], {
+      env: { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: folder() },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    pull.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(pull, 'close')) as [number];
+    expect(code, `seed ${seed}: ${output}`).toBe(0);
+    const { model } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { model: { folder: string } };
+    expectSame(model.folder);
+  });
 });
 
 /** Mounts a disk of so many bytes in memory; whether it could be done. */

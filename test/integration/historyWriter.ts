@@ -3,7 +3,8 @@
  * accepted, and how much text had come when. Arguments: the home folder and a seed.
  */
 import { writeSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { flushCompileCache } from 'node:module';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 import { ChatService } from '../../main/chat/chatService.ts';
 import { defaultSettings } from '../../main/contract/domain.ts';
@@ -16,6 +17,14 @@ import { FakeEngine } from '../unit/chat/fakeEngine.ts';
 const word = (index: number) => `${index} `;
 const report = (...fields: readonly (string | number)[]) => writeSync(1, `${fields.join('\t')}\n`);
 
+/** Afterwards every timer that was due at the moment it reports has had its turn. */
+async function rest(ms: number): Promise<void> {
+  await sleep(ms);
+  const at = performance.now();
+  await turn();
+  report('turn', at);
+}
+
 const [folder, seed] = process.argv.slice(2);
 let state = Number(seed);
 /** A small linear congruential generator: 0 <= value < below. */
@@ -24,6 +33,8 @@ const random = (below: number) => {
   return Math.floor((state / 2 ** 32) * below);
 };
 
+// At the end would be too late for a program that is killed.
+flushCompileCache();
 const { chats: store, notice } = openHistorySync(resolveHome(folder), silentLog);
 if (notice) throw new Error(notice);
 const engine = new FakeEngine();
@@ -52,8 +63,8 @@ for (;;) {
     for (let index = 0, length = 0; index < words; index++) {
       engine.last.feed(word(index));
       length += word(index).length;
-      report('text', answer.id, length, Date.now());
-      if (random(3) === 0) await sleep(random(12));
+      report('text', answer.id, length, performance.now());
+      if (random(3) === 0) await rest(random(12));
     }
     engine.last.finish();
     await sleep(1);

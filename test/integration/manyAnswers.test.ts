@@ -33,35 +33,34 @@ describe('many answers at a time', () => {
   });
 
   it('advance side by side, a newcomer with a long prompt among them, and one that leaves stops at once', async () => {
-    await engine.load({ source: 'synthetic:tiny' });
-    const counts = new Map<string, number>();
-    const abort = new AbortController();
-    const start = (name: string, text: string, signal = new AbortController().signal) =>
-      ask(
-        engine,
-        [user(text)],
-        { maxNewTokens: 600 },
-        {
-          ignoreEnd: true,
-          signal,
-          onFrame: ({ tokens }) => counts.set(name, (counts.get(name) ?? 0) + tokens.length),
-        },
-      );
-    const streams = Array.from({ length: 8 }, (_, index) => start(`stream ${index}`, `Stream ${index}`));
-    const leaving = start('leaving', 'Leaving', abort.signal);
-    while ((counts.get('stream 7') ?? 0) < 100) await new Promise((resolve) => setTimeout(resolve, 1));
+    await engine.load({ source: 'synthetic:tiny', contextPositions: 32_768 });
+    const [leave, end] = [new AbortController(), new AbortController()];
+    /** Goes on until it is told to stop; `isUnderWay` once it has written something. */
+    const endless = (text: string, { signal }: AbortController) => {
+      const isUnderWay = Promise.withResolvers<void>();
+      const request = { ignoreEnd: true, signal, onFrame: () => isUnderWay.resolve() };
+      const answer = ask(engine, [user(text)], { maxNewTokens: 32_768 }, request);
+      return { answer, isUnderWay: isUnderWay.promise };
+    };
+    const streams = Array.from({ length: 8 }, (_, index) => endless(`Stream ${index}`, end));
+    const leaving = endless('Leaving', leave);
+    await Promise.all([...streams, leaving].map(({ isUnderWay }) => isUnderWay));
     expect(engine.status).toMatchObject({ running: 9, queued: 0 });
-    const newcomer = start('newcomer', 'long '.repeat(800));
-    abort.abort();
-    expect((await leaving).stats.finishReason).toBe('cancelled');
-    const answers = await Promise.all([...streams, newcomer]);
-    for (const { tokens } of answers) expect(tokens).toHaveLength(600);
-    const ends = answers.slice(0, 8).map(({ tokens }) => tokens.at(-1)?.stampNs ?? 0);
-    const starts = answers.slice(0, 8).map(({ tokens }) => tokens[0]?.stampNs ?? 0);
-    // Those that began together end together: nobody was served at the expense of another.
-    expect(Math.max(...ends) - Math.min(...ends)).toBeLessThan(0.5 * (Math.max(...ends) - Math.min(...starts)));
-    const { tokens } = answers[8] ?? { tokens: [] };
-    expect(tokens[0]?.stampNs).toBeLessThan(Math.min(...ends));
+    const newcomer = ask(engine, [user('long '.repeat(800))], { maxNewTokens: 600 }, { ignoreEnd: true });
+    leave.abort();
+    expect((await leaving.answer).stats.finishReason).toBe('cancelled');
+    const { tokens } = await newcomer;
+    expect(tokens).toHaveLength(600);
+    end.abort();
+    const [from, to] = [tokens[0]?.stampNs ?? 0, tokens.at(-1)?.stampNs ?? 0];
+    for (const { answer } of streams) {
+      const { tokens: others, stats } = await answer;
+      expect(stats.finishReason).toBe('cancelled');
+      // Nobody was served at the expense of another while the newcomer wrote.
+      const meanwhile = others.filter(({ stampNs }) => stampNs >= from && stampNs <= to).length;
+      expect(meanwhile).toBeGreaterThan(0.7 * tokens.length);
+      expect(meanwhile).toBeLessThan(1.3 * tokens.length);
+    }
   });
 
   it('more than can wait are refused as BUSY, and the others are answered', async () => {

@@ -39,7 +39,7 @@ function commandsFor(endpoint: string) {
   };
 }
 
-test('a model is pulled, listed, verified, repaired, moved and removed', { timeout: 60_000 }, async () => {
+test('a model is pulled, listed, verified, repaired, moved and removed', async () => {
   const hub = await hubWith();
   const run = commandsFor(hub.url);
 
@@ -82,7 +82,7 @@ test('an address that is none is named as what is wrong', async () => {
   expect(last.error.message).toContain('HF_ENDPOINT');
 });
 
-test('a folder is imported in place; one that is no model is refused', { timeout: 30_000 }, async () => {
+test('a folder is imported in place; one that is no model is refused', async () => {
   const hub = await hubWith();
   const run = commandsFor(hub.url);
   expect(await run('import', golden)).toMatchObject({

@@ -50,6 +50,9 @@ export const chromiumFlags: readonly string[] = [
   ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
 ];
 
+/** For what is waited for in a page: a limit for what never comes, not a measure of speed. */
+export const patienceMs = 100_000;
+
 export interface TestPage {
   readonly page: Page;
   /** Errors on the page's console (violations of the policy among them) and uncaught exceptions. */
@@ -88,6 +91,7 @@ export async function openBrowser(flags: readonly string[] = []): Promise<TestBr
         colorScheme: dark ? 'dark' : 'light',
         reducedMotion: 'reduce',
       });
+      context.setDefaultTimeout(patienceMs);
       const page = await context.newPage();
       return { page, problems: collectProblems(page) };
     },

@@ -1,5 +1,5 @@
 /**
- * A download in a process of its own, to be killed: node downloadChild.ts HUB HOME PART_BYTES. Ends with 0 when the model
+ * A download in a process of its own, to be killed: node downloadChild.ts HUB HOME PART_BYTES [STALL_MS]. Ends with 0 when the model
  * is installed.
  */
 import process from 'node:process';
@@ -9,7 +9,7 @@ import { ModelsService } from '../../main/models/modelsService.ts';
 import { defaultRetry } from '../../main/models/retry.ts';
 import { SettingsStore } from '../../main/settings.ts';
 
-const [endpoint = '', root = '', partBytes = '0'] = process.argv.slice(2);
+const [endpoint = '', root = '', partBytes = '0', stallMs = '60000'] = process.argv.slice(2);
 const repo = 'nvidia/Nemotron-Flash-3B-Instruct';
 const home = makeHomeSync(resolveHome(root));
 const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
@@ -24,7 +24,7 @@ const service = new ModelsService({
   transfer: {
     partBytes: Number(partBytes),
     lanes: 2,
-    stall: { windowMs: 500, minBytes: 1 },
+    stall: { windowMs: Number(stallMs), minBytes: 1 },
     retry: { ...defaultRetry, firstDelayMs: 1, maxDelayMs: 5, maxFailures: 12 },
   },
 });

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 
 import type { DownloadStatus } from '../../main/contract/domain.ts';
 import { makeHomeSync, resolveHome } from '../../main/home.ts';
+import type { TransferOptions } from '../../main/models/fileDownload.ts';
 import { ModelsService } from '../../main/models/modelsService.ts';
 import type { ModelsServiceOptions } from '../../main/models/modelsOptions.ts';
 import { defaultRetry } from '../../main/models/retry.ts';
@@ -60,6 +61,14 @@ export function folder(): string {
   return made;
 }
 
+/** Connections per file, parts and patience of the tests: a hub that never stops sending is never late, however busy. */
+export const transfer: TransferOptions = {
+  partBytes,
+  lanes: 3,
+  stall: { windowMs: 60_000, minBytes: 1 },
+  retry: { ...defaultRetry, firstDelayMs: 1, maxDelayMs: 5, maxFailures: 12 },
+};
+
 export async function serviceFor(hub: HubServer, root = folder(), options: Partial<ModelsServiceOptions> = {}) {
   const home = makeHomeSync(resolveHome(root));
   const settings = SettingsStore.openSync(home.settingsFile, home.damagedFolder);
@@ -72,12 +81,7 @@ export async function serviceFor(hub: HubServer, root = folder(), options: Parti
     onProgress: (status) => events.push(status),
     hfCache: null,
     reserveBytes: 0,
-    transfer: {
-      partBytes,
-      lanes: 3,
-      stall: { windowMs: 150, minBytes: 1 },
-      retry: { ...defaultRetry, firstDelayMs: 1, maxDelayMs: 5, maxFailures: 12 },
-    },
+    transfer,
     ...options,
   });
   open.push(() => service.close());

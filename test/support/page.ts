@@ -11,7 +11,7 @@ import type { Page } from 'playwright-core';
 import { build } from 'vite';
 
 import type { Fake } from '../e2e/page/fakeBridge.ts';
-import { collectProblems, openBrowser } from './browser.ts';
+import { collectProblems, openBrowser, patienceMs } from './browser.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 const types: Readonly<Record<string, string>> = {
@@ -79,6 +79,7 @@ export async function hostPage(): Promise<PageHost> {
         colorScheme: dark ? 'dark' : 'light',
         permissions: ['clipboard-read', 'clipboard-write'],
       });
+      context.setDefaultTimeout(patienceMs);
       const page = await context.newPage();
       const problems = collectProblems(page);
       if (scene !== undefined) await page.addInitScript(`window.scene = ${scene.toString()};`);

@@ -6,13 +6,10 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { chromiumPath, needsChromium, openBrowser } from './browser.ts';
+import { chromiumPath, needsChromium, openBrowser, patienceMs } from './browser.ts';
 import type { Shell, ShellKind, StartOptions } from './shells.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
-
-/** A start takes a second; much more on a busy machine. */
-const patienceMs = 30_000;
 
 export interface WebProcess {
   readonly url: string;
@@ -51,7 +48,7 @@ export async function startWebProcess({ home, args = [], env = {} }: StartOption
     log: () => log,
     async stop() {
       child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
       const code = await exited;
       clearTimeout(late);
       return code;

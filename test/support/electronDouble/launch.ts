@@ -6,14 +6,11 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Page } from 'playwright-core';
 
-import { collectProblems, chromiumPath, needsChromium } from '../browser.ts';
+import { collectProblems, chromiumPath, needsChromium, patienceMs } from '../browser.ts';
 import { askBridge } from '../shells.ts';
 import type { Shell, ShellKind, StartOptions } from '../shells.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..', '..');
-
-/** A start takes a second or two; much more on a busy machine. */
-const patienceMs = 30_000;
 
 /** What the double tells about the app: { type: 'shown' }, { type: 'openedOutside', url }, … */
 export type Told = { readonly type: string } & Readonly<Record<string, unknown>>;
@@ -86,6 +83,7 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
   const { endpoint } = await waitFor(find('started'), running);
   await waitFor(find('shown'), running);
   const browser = await chromium.connectOverCDP(String(endpoint));
+  for (const context of browser.contexts()) context.setDefaultTimeout(patienceMs);
   const page = browser
     .contexts()
     .flatMap((context) => context.pages())
@@ -117,7 +115,7 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
     closeWindow: () => void child.send({ type: 'closeWindow' }),
     async close() {
       child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
       await exited;
       clearTimeout(late);
       await browser.close();

@@ -23,7 +23,7 @@ import { randomOf } from '../../support/random.ts';
 const frames = 10_000;
 const megabyte = 1024 * 1024;
 /** A few seconds alone; more beside others. */
-const patience = { timeout: 90_000 };
+const patience = { timeout: 300_000 };
 
 type Invoke = (event: object, route: unknown, input: unknown) => Promise<Envelope<unknown>>;
 const ipc = vi.hoisted(() => ({ handle: null as unknown }));

@@ -104,7 +104,7 @@ describe('bridge over WebSocket', () => {
     expect(await unanswered).toMatchObject({ ok: false, error: { code: 'CONNECTION_LOST', retryable: true } });
     expect(await bridge.request('settings.get', {})).toMatchObject({ error: { code: 'CONNECTION_LOST' } });
     await listen(same);
-    await expect.poll(() => states, { timeout: 5000 }).toEqual(['connecting', 'open', 'lost', 'open']);
+    await expect.poll(() => states).toEqual(['connecting', 'open', 'lost', 'open']);
     expect(await bridge.request('settings.get', {})).toMatchObject({ ok: true });
   });
 

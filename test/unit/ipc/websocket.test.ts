@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -25,9 +25,14 @@ interface Door {
 }
 
 async function openDoor(): Promise<Door> {
+  const settingsRead = new EventEmitter();
   const router = routerWith({
-    'settings.get': () => defaultSettings,
-    'engine.unload': () => new Promise((resolve) => setTimeout(resolve, 30, null)),
+    'settings.get': () => {
+      setImmediate(() => settingsRead.emit('read'));
+      return defaultSettings;
+    },
+    // Is done after a question that came later.
+    'engine.unload': () => once(settingsRead, 'read').then(() => null),
   });
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
