@@ -51,6 +51,7 @@ export const chatStrings = {
     announced: 'Answer as it is written',
     you: 'You',
     model: 'Model',
+    modelPart: (part: number, parts: number) => `Model, part ${part} of ${parts}`,
     jumpToEnd: 'Jump to the end',
     thinking: 'Waiting for the engine',
     reading: (done: number, total: number, perSecond: number | null) =>

@@ -67,6 +67,7 @@ export const germanChat: Pick<
     announced: 'Antwort, während sie entsteht',
     you: 'Sie',
     model: 'Modell',
+    modelPart: (part: number, parts: number) => `Modell, Teil ${part} von ${parts}`,
     jumpToEnd: 'Zum Ende springen',
     thinking: 'Warten auf die Engine',
     reading: (done, total, perSecond) =>

@@ -136,3 +136,17 @@ export function growBlocks(list: BlockList, added: string): BlockList {
   const tailChars = list.blocks.slice(-2).reduce((sum, block) => sum + block.source.length, 0);
   return { text, blocks: [...kept, ...cutFrom(text, list.text.length - tailChars)] };
 }
+
+const definitionLine = /^ {0,3}\[[^\]^][^\]]*\]:[ \t]*\S.*$/gm;
+const definitions = new WeakMap<BlockList, string>();
+
+/** Link definitions of a message: each block may need those of all others. */
+export function definitionsOf(list: BlockList): string {
+  if (!list.text.includes(']:')) return '';
+  let lines = definitions.get(list);
+  if (lines === undefined) {
+    lines = (list.text.match(definitionLine) ?? []).join('\n');
+    definitions.set(list, lines);
+  }
+  return lines;
+}

@@ -3,12 +3,12 @@ import { Virtuoso } from 'react-virtuoso';
 import type { VirtuosoHandle } from 'react-virtuoso';
 
 import { useChat } from '../state/chat.ts';
+import { selectRows } from '../state/rows.ts';
 import { useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { Icon } from '../ui/Icon.tsx';
 import { MessageView } from './MessageView.tsx';
 
-const noIds: readonly string[] = [];
 /** Closer to the end than this, the reader is at the end. */
 const atEndPx = 48;
 /** A scroll this soon after a touch of wheel, key or pointer is the reader's; any other is the list's own. */
@@ -66,30 +66,32 @@ function useEndFollower(): EndFollower {
   return { atEnd, attach, onGrown, toEnd };
 }
 
-/** Virtual over ids: each row reads its own message, so that a frame of text renders one row. */
+/** Virtual: each row reads its own message, so that a frame of text renders one row. */
 export function MessageList() {
   const chatId = useChat((state) => state.open?.id ?? '');
   return <Conversation key={chatId} />;
 }
 
 function Conversation() {
-  const path = useChat((state) => state.open?.path ?? noIds);
+  const tokensId = useUi((state) => state.tokensId);
+  const rows = useChat((state) => selectRows(state, tokensId));
+  const turns = useChat((state) => state.open?.path.length ?? 0);
   const revealId = useUi((state) => state.revealId);
   const list = useRef<VirtuosoHandle>(null);
   const { atEnd, attach, onGrown, toEnd } = useEndFollower();
-  const rows = useRef(path.length);
+  const before = useRef(turns);
 
   useEffect(() => {
-    if (path.length > rows.current) toEnd();
-    rows.current = path.length;
-  }, [path.length, toEnd]);
+    if (turns > before.current) toEnd();
+    before.current = turns;
+  }, [turns, toEnd]);
 
   useEffect(() => {
-    const index = revealId === null ? -1 : path.indexOf(revealId);
+    const index = revealId === null ? -1 : rows.findIndex(({ id }) => id === revealId);
     if (index === -1) return;
     list.current?.scrollToIndex({ index, align: 'center' });
     useUi.setState({ revealId: null });
-  }, [revealId, path]);
+  }, [revealId, rows]);
 
   return (
     <div className="messages" role="region" aria-label={strings.chat.conversation}>
@@ -97,11 +99,11 @@ function Conversation() {
         ref={list}
         scrollerRef={attach}
         className="messages-scroll scroll"
-        data={path as string[]}
-        computeItemKey={(_, id) => id}
+        data={rows}
+        computeItemKey={(_, { key }) => key}
         totalListHeightChanged={onGrown}
         increaseViewportBy={600}
-        itemContent={(_, id) => <MessageView id={id} />}
+        itemContent={(_, { id, part, parts }) => <MessageView id={id} part={part} parts={parts} />}
         components={{ Header: Gap, Footer: Gap }}
       />
       {!atEnd && (

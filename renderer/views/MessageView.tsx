@@ -1,9 +1,13 @@
-import { memo, useMemo } from 'react';
+import { memo } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 
 import type { Message } from '../../main/contract/domain.ts';
 import { useChat } from '../state/chat.ts';
-import { splitBlocks } from '../state/blocks.ts';
+import { definitionsOf } from '../state/blocks.ts';
 import { runFor } from '../state/chatReducers.ts';
+import type { Run } from '../state/chatReducers.ts';
+import { blocksOfPart, contentOf } from '../state/rows.ts';
+import type { Row } from '../state/rows.ts';
 import { useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { AnswerState } from './AnswerState.tsx';
@@ -14,13 +18,13 @@ import { MessageActions } from './MessageActions.tsx';
 import { TokenInspector } from './TokenInspector.tsx';
 import { MessageText } from './markdown/MessageText.tsx';
 
-/** One turn of the conversation. */
-export const MessageView = memo(function MessageView({ id }: { readonly id: string }) {
+/** One turn of the conversation, or one of the rows of a long answer. */
+export const MessageView = memo(function MessageView({ id, part, parts }: Omit<Row, 'key'>) {
   const message = useChat((state) => state.open?.tree.byId[id]);
   const editing = useUi((state) => state.editingId === id);
   const raw = useUi((state) => state.rawIds.includes(id));
   if (message === undefined) return null;
-  if (message.role === 'assistant') return <Answer message={message} raw={raw} />;
+  if (message.role === 'assistant') return <Answer message={message} raw={raw} part={part} parts={parts} />;
   return (
     <article className="turn turn-user" aria-label={strings.chat.you}>
       <CutLine id={id} />
@@ -39,31 +43,50 @@ export const MessageView = memo(function MessageView({ id }: { readonly id: stri
   );
 });
 
-function Answer({ message, raw }: { readonly message: Message; readonly raw: boolean }) {
-  const run = useChat((state) => runFor(state, message.id));
+interface AnswerProps extends Pick<Row, 'part' | 'parts'> {
+  readonly message: Message;
+  readonly raw: boolean;
+}
+
+function Answer({ message, raw, part, parts }: AnswerProps) {
+  const isLast = part === parts - 1;
+  const run = useChat((state) => (isLast ? runFor(state, message.id) : null));
   const asTokens = useUi((state) => state.tokensId === message.id) && run === null;
-  const stored = useMemo(() => splitBlocks(message.content), [message.content]);
-  const content = run?.content ?? stored;
-  const waiting = run !== null && content.text === '';
   return (
-    <article className="turn turn-answer" aria-label={strings.chat.model} aria-busy={run !== null}>
-      <h2 className="visually-hidden">{strings.chat.model}</h2>
+    <article
+      className={`turn turn-answer${part > 0 ? ' turn-more' : ''}${isLast ? '' : ' turn-unfinished'}`}
+      aria-label={part === 0 ? strings.chat.model : strings.chat.modelPart(part + 1, parts)}
+      aria-busy={run !== null}
+    >
+      {part === 0 && <h2 className="visually-hidden">{strings.chat.model}</h2>}
       {asTokens ? (
         <TokenInspector message={message} />
-      ) : raw ? (
-        <pre className="raw" dir="auto">
-          {content.text}
-        </pre>
-      ) : waiting ? (
-        <div className="prose prose-streaming" />
       ) : (
-        <MessageText content={content} streaming={run !== null && !run.stopping} />
+        <AnswerText message={message} raw={raw} part={part} parts={parts} run={run} />
       )}
-      <AnswerState message={message} run={run} />
-      <div className="turn-foot">
-        <LatencyStrip message={message} run={run} />
-        <MessageActions message={message} busy={run !== null} />
-      </div>
+      {isLast && (
+        <>
+          <AnswerState message={message} run={run} />
+          <div className="turn-foot">
+            <LatencyStrip message={message} run={run} />
+            <MessageActions message={message} busy={run !== null} />
+          </div>
+        </>
+      )}
     </article>
   );
+}
+
+function AnswerText({ message, raw, part, parts, run }: AnswerProps & { readonly run: Run | null }) {
+  const blocks = useChat(useShallow((state) => blocksOfPart(contentOf(state, message), part, parts)));
+  const definitions = useChat((state) => definitionsOf(contentOf(state, message)));
+  if (raw) {
+    return (
+      <pre className="raw" dir="auto">
+        {blocks.map(({ source }) => source).join('')}
+      </pre>
+    );
+  }
+  if (run !== null && blocks.length === 0) return <div className="prose prose-streaming" />;
+  return <MessageText blocks={blocks} definitions={definitions} streaming={run !== null && !run.stopping} />;
 }

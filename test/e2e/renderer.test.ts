@@ -292,14 +292,17 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await page.context().close();
   });
 
-  test('of 2 000 messages only those in sight are in the page, and streaming follows the end', async () => {
+  test('of 2 000 messages and a long answer only what is in sight is in the page, and streaming follows the end', async () => {
     const { page } = await host.open({ scene: endless });
     await page.getByText('Message 1999').waitFor();
     expect(await page.locator('.turn').count()).toBeLessThan(40);
-    await page.evaluate("fake.answer = 'A line of the answer.\\n\\n'.repeat(120) + 'THE END'; fake.wordsPerFrame = 12");
+    await page.evaluate(
+      "fake.answer = 'A line of the answer.\\n\\n'.repeat(600) + 'THE END'; fake.wordsPerFrame = 120",
+    );
     await ask(page, 'More');
     await said(page, 'THE END').waitFor();
     expect(await said(page, 'THE END').isVisible()).toBe(true);
+    expect(await page.locator('.prose > p').count()).toBeLessThan(400);
     await page.context().close();
   });
 

@@ -1,14 +1,12 @@
-import { Suspense, lazy, memo, useMemo } from 'react';
+import { Suspense, lazy, memo } from 'react';
 
 import { strings } from '../../strings.ts';
-import type { Block, BlockList } from '../../state/blocks.ts';
+import type { Block } from '../../state/blocks.ts';
 import { ErrorBoundary } from '../../ui/ErrorBoundary.tsx';
 import { CodeBlock } from './CodeBlock.tsx';
 
 // Parser and formulas are most of the page's weight; the first paint does not wait for them.
 const MarkdownBlock = lazy(() => import('./MarkdownBlock.tsx').then((module) => ({ default: module.MarkdownBlock })));
-
-const definitionLine = /^ {0,3}\[[^\]^][^\]]*\]:[ \t]*\S.*$/gm;
 
 /** One block; a failure while drawing it shows its text and leaves the rest of the page alone. */
 const BlockView = memo(function BlockView({
@@ -46,13 +44,14 @@ function sameBlock(a: { block: Block; definitions: string }, b: { block: Block; 
   return a.block.source === b.block.source && a.block.closed === b.block.closed && a.definitions === b.definitions;
 }
 
-/** A message as markdown. Blocks that are complete keep their elements; only the tail is parsed again. */
-export function MessageText({ content, streaming }: { readonly content: BlockList; readonly streaming: boolean }) {
-  const definitions = useMemo(
-    () => (content.text.includes(']:') ? (content.text.match(definitionLine) ?? []).join('\n') : ''),
-    [content.text],
-  );
-  const { blocks } = content;
+interface MessageTextProps {
+  readonly blocks: readonly Block[];
+  readonly definitions: string;
+  readonly streaming: boolean;
+}
+
+/** Markdown. Blocks that are complete keep their elements; only the tail is parsed again. */
+export function MessageText({ blocks, definitions, streaming }: MessageTextProps) {
   return (
     <div className={streaming ? 'prose prose-streaming' : 'prose'} dir="auto">
       {blocks.map((block, index) => (

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { defaultContextPolicy, defaultSampling } from '../../../main/contract/domain.ts';
-import type { Chat, Message } from '../../../main/contract/domain.ts';
-import type { Events } from '../../../main/contract/ipcEvents.ts';
+import type { Message } from '../../../main/contract/domain.ts';
 import {
   initialChat,
   reduceFinished,
@@ -16,51 +14,7 @@ import {
   selectActiveRun,
 } from '../../../renderer/state/chatReducers.ts';
 import type { ChatState } from '../../../renderer/state/chatReducers.ts';
-
-let clock = 0;
-
-function message(id: string, parentId: string | null, partial: Partial<Message> = {}): Message {
-  const role = id.startsWith('u') ? 'user' : 'assistant';
-  return {
-    id,
-    chatId: 'c',
-    parentId,
-    role,
-    content: id,
-    createdAt: (clock += 1),
-    status: 'complete',
-    error: null,
-    stats: null,
-    ...partial,
-  };
-}
-
-function chat(messages: readonly Message[], leafId: string | null): Chat {
-  return {
-    id: 'c',
-    title: 'T',
-    createdAt: 0,
-    updatedAt: 0,
-    pinned: false,
-    systemPrompt: '',
-    context: defaultContextPolicy,
-    sampling: defaultSampling,
-    draft: '',
-    leafId,
-    messages,
-  };
-}
-
-function frame(generationId: string, text: string, messageId = 'a1'): Events['chat.tokens'] {
-  return {
-    generationId,
-    chatId: 'c',
-    messageId,
-    text,
-    timings: [{ stampNs: 0, forwardNs: 0, sampleNs: 0 }],
-    sentAt: 0,
-  };
-}
+import { chat, frame, message } from './messages.ts';
 
 const opened = (): ChatState => reduceOpened(initialChat, chat([], null));
 const streaming = (id: string): Message => message(id, 'u1', { content: '', status: 'streaming' });
