@@ -67,6 +67,9 @@ export function toApiError(error: unknown): ApiError {
     case 'NO_MODEL':
       return new ApiError(503, 'server_error', error.message, { code: 'no_model', retry: false });
     default:
-      return new ApiError(500, 'server_error', error.message, { code: error.code.toLowerCase(), retry: false });
+      return new ApiError(500, 'server_error', error.message, {
+        code: error.code.toLowerCase(),
+        ...(error.retryable ? { retryAfter: 1 } : { retry: false }),
+      });
   }
 }

@@ -1,6 +1,6 @@
 /** Listens for the API on its own port, with limits that slow, greedy or broken clients run into. */
 import { createServer } from 'node:http';
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -26,22 +26,33 @@ const usualLimits: Limits = { headersTimeout: 10_000, requestTimeout: 60_000, co
 
 /** A server with limits of time and size; the web shell, which serves the API beside the page, takes it too. */
 export function createLimitedServer(listener?: RequestListener, limits: Limits = usualLimits): Server {
-  const server = createServer({ ...limits, maxHeaderSize: 32 * 1024, keepAliveTimeout: 30_000 }, listener);
+  // A request without a Host is refused by the guard, in the API's form.
+  const kept = { maxHeaderSize: 32 * 1024, keepAliveTimeout: 30_000, requireHostHeader: false };
+  const server = createServer({ ...limits, ...kept });
   server.maxHeadersCount = 100;
   server.maxConnections = 512;
-  server.on('clientError', refuseOnWire);
+  const latest = new WeakMap<Duplex, ServerResponse>();
+  server.on('request', (request, response) => latest.set(request.socket, response));
+  server.on('clientError', (cause: NodeJS.ErrnoException, socket) => refuseOnWire(cause, socket, latest.get(socket)));
+  server.on('checkExpectation', (_, response) => {
+    const { body } = new ApiError(417, 'invalid_request_error', 'Of all expectations 100-continue alone is met.');
+    response.writeHead(417, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify(body));
+  });
+  if (listener !== undefined) server.on('request', listener);
   return server;
 }
 
 /** What is no HTTP at all is answered in the API's form, too, and the connection ends. */
-function refuseOnWire(cause: NodeJS.ErrnoException, socket: Duplex): void {
+function refuseOnWire(cause: NodeJS.ErrnoException, socket: Duplex, latest: ServerResponse | undefined): void {
+  // In the middle of a stream the refusal would be read as part of it.
+  const isAnswering = latest?.headersSent === true && !latest.writableEnded;
   const { status, reason, message } =
     cause.code === 'HPE_HEADER_OVERFLOW'
       ? { status: 431, reason: 'Request Header Fields Too Large', message: 'The headers are too large.' }
       : cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? { status: 408, reason: 'Request Timeout', message: 'The request took too long to arrive.' }
         : { status: 400, reason: 'Bad Request', message: 'This is not a valid HTTP request.' };
-  if (cause.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  if (cause.code === 'ECONNRESET' || !socket.writable || isAnswering) return void socket.destroy();
   const body = JSON.stringify(new ApiError(status, 'invalid_request_error', message).body);
   const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`, () => socket.destroy());

@@ -7,7 +7,8 @@ import { chatLogprobs, fingerprintOf, finishReasonOf, generateChoices, loadedMod
 import { fitPrompt, withDropped } from './contextFit.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
 import { sendJson, streamEvents } from './exchange.ts';
-import { chatSchema, formatGrammar, generationOf, parseBody } from './requests.ts';
+import { parseBody } from './requestBody.ts';
+import { chatSchema, formatGrammar, generationOf } from './requests.ts';
 import type { ChatRequest } from './requests.ts';
 import { readToolCalls, ToolCallReader } from './toolCalls.ts';
 import type { ToolCall, ToolEvent } from './toolCalls.ts';

@@ -7,15 +7,48 @@ import { badRequest } from './apiErrors.ts';
 import { completionLogprobs, fingerprintOf, finishReasonOf, generateChoices, loadedModel, usageOf } from './choices.ts';
 import type { ApiContext, Exchange } from './exchange.ts';
 import { sendJson, streamEvents } from './exchange.ts';
-import { completionSchema, generationOf, parseBody } from './requests.ts';
+import { fieldsOf, parseBody } from './requestBody.ts';
+import { completionSchema, generationOf } from './requests.ts';
 import type { CompletionRequest } from './requests.ts';
 
-/** The four shapes a prompt may have, as a list of texts and token lists. */
-function promptsOf(prompt: CompletionRequest['prompt']): (string | number[])[] {
+/** Of one request: as many as may wait at all. */
+const maxChoices = 128;
+/** Of one request at a time, so that those of others find room beside them. */
+const maxAtATime = 16;
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTokens = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((token) => Number.isInteger(token) && token >= 0 && token < 2 ** 31);
+
+/**
+ * The four shapes a prompt may have, as a list of texts and token lists; none is an empty text. By hand, and not by a
+ * schema, which takes its time over a million tokens.
+ */
+function promptsOf(prompt: unknown, choices: number): readonly (string | readonly number[])[] {
   if (prompt === undefined) return [''];
-  if (typeof prompt === 'string') return [prompt];
-  if (typeof prompt[0] === 'number') return [prompt as number[]];
-  return prompt as string[] | number[][];
+  if (isText(prompt) || isTokens(prompt)) return [prompt];
+  if (Array.isArray(prompt) && prompt.length * choices > maxChoices && !prompt.some(Number.isFinite)) {
+    throw badRequest(`At most ${maxChoices} answers can be given at once, all prompts and n together.`, 'prompt');
+  }
+  if (Array.isArray(prompt) && prompt.length > 0 && (prompt.every(isText) || prompt.every(isTokens))) return prompt;
+  throw badRequest("'prompt': send a text, texts, a list of token ids, or lists of token ids.", 'prompt');
+}
+
+/** The results in the order of the items, so many of which are worked on at a time. */
+async function inTurn<T, R>(
+  items: readonly T[],
+  atATime: number,
+  work: (item: T, at: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const left = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [at, item] of left) results[at] = await work(item, at);
+  };
+  await Promise.all(Array.from({ length: Math.min(atATime, items.length) }, lane));
+  return results;
 }
 
 function refuseUnsupported(request: CompletionRequest): void {
@@ -34,9 +67,14 @@ interface EchoedPrompt {
   readonly echo: string;
 }
 
-function encodedPrompts({ engine }: ApiContext, { vocab }: LoadedModel, request: CompletionRequest): EchoedPrompt[] {
+function encodedPrompts(
+  { engine }: ApiContext,
+  { vocab }: LoadedModel,
+  request: CompletionRequest,
+  prompts: readonly (string | readonly number[])[],
+): EchoedPrompt[] {
   const tokenizer = engine.tokenizer();
-  return promptsOf(request.prompt).map((prompt, index) => {
+  return prompts.map((prompt, index) => {
     const tokens =
       typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
     if (tokens.length === 0) throw badRequest('The prompt has no tokens.', 'prompt');
@@ -49,12 +87,13 @@ function encodedPrompts({ engine }: ApiContext, { vocab }: LoadedModel, request:
 }
 
 export async function completion(context: ApiContext, exchange: Exchange, body: unknown): Promise<void> {
-  const request = parseBody(completionSchema, body);
+  const { prompt: given, ...rest } = fieldsOf(body);
+  const request = parseBody(completionSchema, rest);
   refuseUnsupported(request);
   const model = loadedModel(context);
   const tokenizer = context.engine.tokenizer();
   const generation = generationOf(request, 'raw', request.max_tokens ?? 16, context.presets());
-  const prompts = encodedPrompts(context, model, request);
+  const prompts = encodedPrompts(context, model, request, promptsOf(given, generation.choices));
   const head = {
     id: `cmpl-${randomUUID().replaceAll('-', '')}`,
     object: 'text_completion',
@@ -67,13 +106,11 @@ export async function completion(context: ApiContext, exchange: Exchange, body: 
   const run = async (
     onText?: (index: number, text: string, tokens: readonly GeneratedToken[]) => void,
   ): Promise<readonly (readonly GenerateResult[])[]> =>
-    Promise.all(
-      prompts.map(async ({ prompt }, at) =>
-        generateChoices(context, exchange, prompt, generation, {
-          logprobs: request.logprobs ?? null,
-          onFrame: onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
-        }),
-      ),
+    inTurn(prompts, Math.ceil(maxAtATime / generation.choices), async ({ prompt }, at) =>
+      generateChoices(context, exchange, prompt, generation, {
+        logprobs: request.logprobs ?? null,
+        onFrame: onText && ((choice, frame) => onText(at * generation.choices + choice, frame.text, frame.tokens)),
+      }),
     );
   if (request.stream !== true) {
     const results = await run();

@@ -17,9 +17,11 @@ export interface FittedPrompt {
 /** A user's message begins a turn; what answers it goes with it. System messages belong to no turn. */
 function withoutOldest(messages: readonly PromptMessage[], turns: number): readonly PromptMessage[] {
   let turn = 0;
-  return messages.filter(({ role }, index) => {
+  let hasBegun = false;
+  return messages.filter(({ role }) => {
     if (role === 'system') return true;
-    if (role === 'user' && messages.slice(0, index).some((earlier) => earlier.role !== 'system')) turn += 1;
+    if (role === 'user' && hasBegun) turn += 1;
+    hasBegun = true;
     return turn >= turns;
   });
 }

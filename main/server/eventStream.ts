@@ -9,6 +9,9 @@ import type { ApiError } from './apiErrors.ts';
 /** Comments keep proxies and clients patient while a long prompt is read. */
 const pingMs = 10_000;
 
+/** What waits for a client that does not read: more is a client that has stopped reading, and its memory is ours. */
+const maxWaitingBytes = 4 * 1024 * 1024;
+
 export type EventStyle = 'plain' | 'typed';
 
 export class EventStream {
@@ -36,6 +39,7 @@ export class EventStream {
   send(event: object): void {
     const name = this.#style === 'typed' && 'type' in event ? `event: ${String(event.type)}\n` : '';
     this.#response.write(`${name}data: ${JSON.stringify(event)}\n\n`);
+    if (this.#response.writableLength > maxWaitingBytes) this.#response.destroy();
   }
 
   done(): void {

@@ -61,11 +61,15 @@ interface Pending {
 export class GrammarFactory {
   readonly #tokenizer: Tokenizer;
   readonly #worker: Promise<Worker>;
+  /** The thread answers in this order. */
   readonly #pending = new Map<number, Pending>();
+  #clock: NodeJS.Timeout | undefined;
   #lastId = 0;
   #lastMatcher = 0;
   /** The thread has ended; a new factory is needed. */
   isBroken = false;
+  /** Some short schemas would take for ever, with all others behind them. The first question starts the thread, too. */
+  longestWorkMs = 15_000;
 
   constructor(tokenizer: Tokenizer, vocabSize: number) {
     this.#tokenizer = tokenizer;
@@ -78,7 +82,7 @@ export class GrammarFactory {
     await this.#worker.then(async (worker) => worker.terminate()).catch(() => undefined);
   }
 
-  /** Throws BAD_REQUEST for a schema that is none. `mayForce`: text that is certain need not be asked of the model. */
+  /** Throws BAD_REQUEST for a schema that is none, or that nobody could wait for. `mayForce`: text that is certain need not be asked of the model. */
   async constraint(spec: GrammarSpec, mayForce: boolean): Promise<TokenConstraint> {
     if (spec.kind !== 'json' && JSON.stringify(spec.schema).length > maxSchemaChars) {
       throw new AppError('BAD_REQUEST', `The JSON schema is longer than ${maxSchemaChars} characters.`);
@@ -116,6 +120,7 @@ export class GrammarFactory {
     const id = (this.#lastId += 1);
     const reply = await new Promise<GrammarReply>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
+      if (this.#pending.size === 1) this.#watch();
       worker.postMessage({ id, ...request });
     });
     if (reply.failure === null) return reply;
@@ -130,14 +135,30 @@ export class GrammarFactory {
     worker.on('message', (reply: GrammarReply) => {
       this.#pending.get(reply.id)?.resolve(reply);
       this.#pending.delete(reply.id);
+      this.#watch();
     });
     worker.on('error', (cause: Error) => this.#break(cause));
     worker.on('exit', () => this.#break(new Error('the thread has ended')));
     return worker;
   }
 
+  /** Ends the thread when the question it is at takes too long: nothing else would. */
+  #watch(): void {
+    clearTimeout(this.#clock);
+    const [first] = this.#pending;
+    if (first === undefined) return;
+    const [id, { reject }] = first;
+    this.#clock = setTimeout(() => {
+      this.#pending.delete(id);
+      reject(new AppError('BAD_REQUEST', 'The JSON schema takes too long to follow. Use a simpler one.'));
+      this.#break(new Error('a schema took too long'));
+      void this.close();
+    }, this.longestWorkMs).unref();
+  }
+
   #break(cause: Error): void {
     this.isBroken = true;
+    clearTimeout(this.#clock);
     for (const { reject } of this.#pending.values()) reject(brokenError(cause));
     this.#pending.clear();
   }

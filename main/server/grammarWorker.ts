@@ -100,7 +100,6 @@ class Grammars {
     return GrammarCompiler.createGrammarCompiler(info, true);
   }
 
-  /** Throws a sentence for people when the schema is none. */
   async #check(schema: string): Promise<void> {
     try {
       await this.#checker.Testings._jsonSchemaToEBNF(schema, ...oneLine);
@@ -110,7 +109,17 @@ class Grammars {
     }
   }
 
+  /** Throws a sentence for people when the schema is none, or none that anything satisfies. */
   async #compile(spec: GrammarSpec): Promise<XGrammarModule.CompiledGrammar> {
+    try {
+      return await this.#compiled(spec);
+    } catch (error) {
+      if (error instanceof SchemaError || spec.kind === 'json') throw error;
+      throw new SchemaError('The JSON schema cannot be followed: perhaps nothing satisfies it.', { cause: error });
+    }
+  }
+
+  async #compiled(spec: GrammarSpec): Promise<XGrammarModule.CompiledGrammar> {
     const compiler = await this.#compiler;
     if (spec.kind === 'json') {
       // strictMode off: any members, though none is named.

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { ApiError } from './apiErrors.ts';
+import { ApiError, badRequest } from './apiErrors.ts';
 
 export interface GuardOptions {
   readonly apiKey: string;
@@ -22,6 +22,7 @@ function hostName(header: string | undefined): string | null {
 
 /** Throws 403 unless the request names a host that is this machine's, and comes from no unknown page. */
 export function checkSource(request: IncomingMessage, options: GuardOptions): void {
+  if (request.headers.host === undefined) throw badRequest('A Host header is needed.');
   const host = hostName(request.headers.host);
   if (host === null || !(loopbackHosts.has(host) || options.allowedHosts.includes(host))) {
     throw new ApiError(403, 'permission_error', 'This host name is not served here. Use 127.0.0.1 or localhost.', {

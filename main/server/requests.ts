@@ -65,34 +65,15 @@ export const chatSchema = z.object({
 });
 export type ChatRequest = z.output<typeof chatSchema>;
 
+/** All but the prompt. */
 export const completionSchema = z.object({
   ...common,
-  prompt: z
-    .union([
-      z.string(),
-      z.array(z.string()).min(1),
-      z.array(z.int().min(0)).min(1),
-      z.array(z.array(z.int().min(0)).min(1)).min(1),
-    ])
-    .optional(),
   logprobs: z.int().min(0).max(20).optional(),
   echo: z.boolean().optional(),
   suffix: z.string().optional(),
   best_of: z.int().min(1).optional(),
 });
 export type CompletionRequest = z.output<typeof completionSchema>;
-
-/** Drops explicit nulls at the top level: several clients serialise every unset option so. */
-export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw badRequest('The body must be a JSON object.');
-  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-  const result = schema.safeParse(given);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const param = issue?.path.join('.') || null;
-  throw badRequest(`${param === null ? '' : `'${param}': `}${issue?.message ?? 'invalid value'}`, param);
-}
 
 /** The grammar that an answer in this format follows; null: any text. */
 export function formatGrammar(format: ChatRequest['response_format']): GrammarSpec | null {

@@ -1,5 +1,5 @@
 /** What broken, greedy, slow and hasty clients send, byte by byte, and the statuses that must come back. */
-import { maxBodyBytes } from '../../main/server/api.ts';
+import { maxBodyBytes } from '../../main/server/requestBody.ts';
 import { wrongBodies } from './wrongBodies.ts';
 
 export const key = 'nf-wire-key';
@@ -39,6 +39,7 @@ const malformed: readonly Case[] = [
     '\x16\x03\x01\x02\0\x01\0',
   ].map((bytes) => one(`another protocol ${JSON.stringify(bytes)}`, bytes, 400, 408)),
   one('no Host', `GET /health HTTP/1.1\r\nConnection: close\r\n\r\n`, 400),
+  one('an expectation', get('/health', 'Expect: tea\r\nConnection: close\r\n'), 417),
   one('two Hosts', get('/health', 'Host: evil.example\r\nConnection: close\r\n'), 400, 200),
   ...['evil.example', '', '127.0.0.1.evil.example', 'a b', '[::1', '127.0.0.1:99999999', '0x7f000001', '%31'].map(
     (host) => one(`Host ${host}`, `GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 400, 403),

@@ -1,3 +1,5 @@
+import { maxBodyValues } from '../../main/server/requestBody.ts';
+
 /** Request bodies with one thing wrong each, and the parameter that the refusal must name. */
 const messages = [{ role: 'user', content: 'Hi' }];
 const image = { type: 'image_url', image_url: { url: 'data:' } };
@@ -24,7 +26,7 @@ const common: Readonly<Record<string, readonly unknown[]>> = {
 
 const chat: typeof common = {
   messages: [
-    ...[[], {}, 'Hi', 5, [1], [null], [{}], [[]]],
+    ...[[], {}, 'Hi', 5, [1], [null], [{}], [[]], Array(maxBodyValues).fill(0)],
     ...[[{ role: 'robot', content: 'x' }], [{ role: 'user', content: 5 }], [{ content: 'x' }]],
     ...[[{ role: 'user', content: [5] }], [{ role: 'user', content: [{}] }], [{ role: 'user', content: [image] }]],
     ...[[{ role: 'user', content: [{ type: 'text' }] }], [{ role: 'user', content: 'x'.repeat(3000) }]],
@@ -48,7 +50,21 @@ const chat: typeof common = {
 };
 
 const completions: typeof common = {
-  prompt: [5, {}, [], [[]], [1.5], [-1], ['a', 1], [[1], ['a']], [99_999_999], ''],
+  prompt: [
+    5,
+    {},
+    [],
+    [[]],
+    [1.5],
+    [-1],
+    ['a', 1],
+    [[1], ['a']],
+    [99_999_999],
+    [2 ** 32 + 5],
+    '',
+    Array(129).fill('a'),
+    Array(129).fill([1]),
+  ],
   logprobs: [21, -1, '1', true],
   echo: ['true', 1],
   suffix: ['end', 5],

@@ -69,6 +69,9 @@ describe('a grammar', () => {
     await expect(factory.constraint({ kind: 'schema', schema: wrong }, true)).rejects.toMatchObject({
       code: 'BAD_REQUEST',
     });
+    await expect(factory.constraint({ kind: 'schema', schema: { enum: [] } }, true)).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    });
     const huge = { type: 'object', description: 'x'.repeat(300_000) };
     await expect(factory.constraint({ kind: 'schema', schema: huge }, true)).rejects.toMatchObject({
       code: 'BAD_REQUEST',
@@ -82,6 +85,20 @@ describe('a grammar', () => {
     await expect(constraint.next(codes('x'), 0)).rejects.toMatchObject({ code: 'INTERNAL' });
     constraint.dispose();
   });
+});
+
+it('a schema that would take for ever is refused, and ends the thread with all that wait behind it', async () => {
+  const other = new GrammarFactory(tokenizer, 256);
+  await other.constraint({ kind: 'json' }, false);
+  other.longestWorkMs = 300;
+  const endless = { type: 'string', pattern: '^((a{1,1000}){1,1000}){1,1000}$' };
+  const [guilty, behind] = await Promise.allSettled([
+    other.constraint({ kind: 'schema', schema: endless }, false),
+    other.constraint({ kind: 'json' }, false),
+  ]);
+  expect(guilty).toMatchObject({ reason: { code: 'BAD_REQUEST', message: expect.stringContaining('simpler') } });
+  expect(behind).toMatchObject({ reason: { code: 'INTERNAL', retryable: true } });
+  expect(other.isBroken).toBe(true);
 });
 
 it('a factory whose thread has ended says so instead of waiting for ever', async () => {
