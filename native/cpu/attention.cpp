@@ -10,9 +10,8 @@
 namespace nf::cpu {
 namespace {
 
-constexpr int piece = 256;         // positions whose scores are held at once
-constexpr int segment_size = 512;  // positions of a step's context that one thread takes
-constexpr int tile_queries = 32;   // tokens of a chunk, or heads of a step, that share a pass over the cache
+constexpr int piece = 256;        // positions whose scores are held at once
+constexpr int tile_queries = 32;  // tokens of a chunk, or heads of a step, that share a pass over the cache
 
 }  // namespace
 
@@ -121,9 +120,9 @@ void CpuOps::attend_step(const Layer& layer, const SliceRows& rows, int token, i
 }
 
 /// Joins the segments of one token and head, in their order.
-void CpuOps::combine_step(const Layer&, const SliceRows& rows, int token, int head) {
+void CpuOps::combine_step(const SliceRows& rows, int token, int head) {
   const int dv = c_.v_dim, row = rows.first_row + token;
-  const int n_segments = (rows.slice->first_position + token) / segment_size + 1;
+  const int n_segments = segments_before(rows.slice->first_position + token + 1);
   const auto part = [&](int segment) { return partial(row, segment, head); };
   float largest = -std::numeric_limits<float>::infinity(), total = 0;
   for (int s = 0; s < n_segments; ++s) largest = std::max(largest, part(s)[dv]);
@@ -177,24 +176,18 @@ void CpuOps::attention(const Layer& layer, const Batch&) {
     const SliceRows* rows;
     int token, head, segment;
   };
-  std::vector<Task> stores, tasks;
-  n_segments_ = 1;
+  std::vector<Task> tokens, tasks;
   for (const SliceRows& rows : order_) {
-    for (int t = 0; t < rows.n_rows; ++t) stores.push_back({&rows, t, 0, 0});
-    if (rows.steps) {
-      n_segments_ = std::max(n_segments_, (rows.slice->first_position + rows.n_rows - 1) / segment_size + 1);
-    }
+    for (int t = 0; t < rows.n_rows; ++t) tokens.push_back({&rows, t, 0, 0});
   }
-  pool_.run(static_cast<int>(stores.size()), [&](int i, int) {
-    const Task& task = stores[static_cast<std::size_t>(i)];
+  pool_.run(static_cast<int>(tokens.size()), [&](int i, int) {
+    const Task& task = tokens[static_cast<std::size_t>(i)];
     rotate_and_store(layer, *task.rows, task.token);
   });
 
-  partial_.reserve(static_cast<std::size_t>(n_step_rows_) * static_cast<std::size_t>(n_segments_) *
-                   static_cast<std::size_t>(c_.n_heads * (c_.v_dim + 2)));
   for (const SliceRows& rows : order_) {
     for (int t = 0; rows.steps && t < rows.n_rows; ++t) {
-      const int n = (rows.slice->first_position + t) / segment_size + 1;
+      const int n = segments_before(rows.slice->first_position + t + 1);
       for (int s = 0; s < n; ++s) {
         for (int head = 0; head < c_.n_kv_heads; ++head) tasks.push_back({&rows, t, head, s});
       }
@@ -212,11 +205,10 @@ void CpuOps::attention(const Layer& layer, const Batch&) {
       attend_chunk(layer, *task.rows, task.token, task.head, scratch(thread));
     }
   });
-  for (const SliceRows& rows : order_) {
-    for (int t = 0; rows.steps && t < rows.n_rows; ++t) {
-      for (int head = 0; head < c_.n_heads; ++head) combine_step(layer, rows, t, head);
-    }
-  }
+  pool_.run(n_step_rows_, [&](int i, int) {  // steps come first
+    const Task& task = tokens[static_cast<std::size_t>(i)];
+    for (int head = 0; head < c_.n_heads; ++head) combine_step(*task.rows, task.token, head);
+  });
 }
 
 }  // namespace nf::cpu

@@ -136,7 +136,7 @@ class CpuBackend : public Backend {
 
   void run(const Batch& batch, const StopFlag& stop, Tap* tap) {
     ops_.begin(batch, stop, [&](int slot) -> Slot& { return at(slot); });
-    nf::forward(plan_, ops_, batch, stop, tap);
+    pool_.together([&] { nf::forward(plan_, ops_, batch, stop, tap); });
   }
 
   const ModelPlan& plan_;

@@ -36,6 +36,16 @@ CpuOps::CpuOps(const ModelPlan& plan, const Weights& weights, const Kernels& ker
     projected_dim_ = std::max(projected_dim_, sum_rows(layer.in));
     mixed_dim_ = std::max({mixed_dim_, layer.out.n_in, layer.has_ffn ? layer.ffn.up.n_out : 0});
   }
+  const auto know = [this](const CpuMatrix& matrix) {
+    longest_row_ = std::max(longest_row_, matrix.n_in);
+    any_quantised_ |= matrix.quantised();
+    any_bf16_ |= matrix.format == MatrixFormat::bf16;
+  };
+  for (const LayerWeights& layer : weights.layers) {
+    for (const CpuMatrix& matrix : layer.in) know(matrix);
+    for (const CpuMatrix* matrix : {&layer.out, &layer.gate, &layer.up, &layer.down}) know(*matrix);
+  }
+  know(weights.head);
   for (int i = 0; i < c_.qk_dim / 2; ++i) {
     inverse_frequency_.push_back(static_cast<float>(std::pow(c_.rope_base, -2.0 * i / c_.qk_dim)));
   }
@@ -51,7 +61,7 @@ CpuOps::CpuOps(const ModelPlan& plan, const Weights& weights, const Kernels& ker
 /// Gives every slice its rows: step slices first, so that both kinds are ranges.
 void CpuOps::begin_rows(const Batch& batch, const StopFlag& stop) {
   stop_ = &stop;
-  n_rows_ = n_step_rows_ = n_wanted_ = 0;
+  n_rows_ = n_step_rows_ = 0;
   first_row_.assign(batch.slices.size(), 0);
   for (SliceRows& rows : order_) {
     rows.first_row = n_rows_;
@@ -60,10 +70,15 @@ void CpuOps::begin_rows(const Batch& batch, const StopFlag& stop) {
     n_rows_ += rows.n_rows;
     if (rows.steps) n_step_rows_ = n_rows_;
   }
-  for (const Slice& slice : batch.slices) {
-    if (slice.logits == LogitsWanted::last) ++n_wanted_;
-    if (slice.logits == LogitsWanted::all) n_wanted_ += static_cast<int>(slice.tokens.size());
+  wanted_rows_.clear();
+  for (std::size_t i = 0; i < batch.slices.size(); ++i) {
+    const int n = static_cast<int>(batch.slices[i].tokens.size());
+    const LogitsWanted wanted = batch.slices[i].logits;
+    for (int t = wanted == LogitsWanted::all ? 0 : n - 1; wanted != LogitsWanted::none && t < n; ++t) {
+      wanted_rows_.push_back(first_row_[i] + t);
+    }
   }
+  n_wanted_ = static_cast<int>(wanted_rows_.size());
   row_blocks_.clear();
   cut_blocks(row_blocks_, 0, n_step_rows_, false);
   cut_blocks(row_blocks_, n_step_rows_, n_rows_ - n_step_rows_, true);
@@ -78,8 +93,16 @@ void CpuOps::begin_rows(const Batch& batch, const StopFlag& stop) {
   b_.reserve(n * static_cast<std::size_t>(c_.mamba_state));
   c_rows_.reserve(n * static_cast<std::size_t>(c_.mamba_state));
   cb_.reserve(n * chunk_tokens);
+  reserve_prepared(n_rows_);
   wanted_.reserve(static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.hidden));
   logits_.reserve(static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.n_vocab));
+
+  n_segments_ = 1;
+  for (const SliceRows& rows : order_) {
+    if (rows.steps) n_segments_ = std::max(n_segments_, segments_before(rows.slice->first_position + rows.n_rows));
+  }
+  partial_.reserve(static_cast<std::size_t>(n_step_rows_) * static_cast<std::size_t>(n_segments_) *
+                   static_cast<std::size_t>(c_.n_heads * (c_.v_dim + 2)));
 
   if (c_.rope && plan_.n_attention_layers > 0) {
     const auto half = static_cast<int>(inverse_frequency_.size());
@@ -102,27 +125,29 @@ void CpuOps::begin_rows(const Batch& batch, const StopFlag& stop) {
 }
 
 void CpuOps::embed(const ModelPlan& plan, const Batch&) {
-  for (const SliceRows& rows : order_) {
-    for (int t = 0; t < rows.n_rows; ++t) {
-      const Token token = rows.slice->tokens[static_cast<std::size_t>(t)];
-      float* out = row_of(x_, rows.first_row + t, c_.hidden);
-      if (token < c_.n_vocab) {
-        plan.read_rows(plan.embed, token, 1, out);
-      } else {
-        const float* memory = plan.memory.data() + static_cast<std::int64_t>(token - c_.n_vocab) * c_.hidden;
-        std::copy(memory, memory + c_.hidden, out);
+  pool_.run_on_caller([&] {  // reading the checkpoint may throw
+    for (const SliceRows& rows : order_) {
+      for (int t = 0; t < rows.n_rows; ++t) {
+        const Token token = rows.slice->tokens[static_cast<std::size_t>(t)];
+        float* out = row_of(x_, rows.first_row + t, c_.hidden);
+        if (token < c_.n_vocab) {
+          plan.read_rows(plan.embed, token, 1, out);
+        } else {
+          const float* memory = plan.memory.data() + static_cast<std::int64_t>(token - c_.n_vocab) * c_.hidden;
+          std::copy(memory, memory + c_.hidden, out);
+        }
       }
     }
-  }
+  });
 }
 
 void CpuOps::norm_project(const Layer& layer, const Batch&) {
   std::vector<const CpuMatrix*> matrices;
   for (const CpuMatrix& matrix : weights_of(layer).in) matrices.push_back(&matrix);
-  prepare(x_.data(), c_.hidden, c_.hidden, layer.norm.data(), c_.norm_eps, matrices);
+  prepare(x_.data(), c_.hidden, c_.hidden, layer.norm.data(), c_.norm_eps, matrices, row_blocks_);
   std::vector<int> column(matrices.size(), 0);
   for (std::size_t i = 1; i < matrices.size(); ++i) column[i] = column[i - 1] + matrices[i - 1]->n_out;
-  each_tile(matrices, [&](int m, int first, int n, const TokenBlock& block, int thread) {
+  each_tile(matrices, row_blocks_, [&](int m, int first, int n, const TokenBlock& block, int thread) {
     multiply(*matrices[static_cast<std::size_t>(m)], first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
       const float* from = tile(thread, 0) + t * tile_ld;
@@ -137,15 +162,15 @@ void CpuOps::project_add(const Layer& layer, const Batch&) {
   const CpuMatrix* const matrices[] = {&out};
   // Mamba2's norm over all of its channels waits until here, where every head is done.
   const float* norm = layer.kind == LayerKind::mamba2 ? layer.mamba2.norm.data() : nullptr;
-  prepare(mixed_.data(), mixed_dim_, out.n_in, norm, mamba_norm_eps, matrices);
+  prepare(mixed_.data(), mixed_dim_, out.n_in, norm, mamba_norm_eps, matrices, row_blocks_);
   add_product(out);
 }
 
 void CpuOps::ffn_up(const Layer& layer, const Batch&) {
   const LayerWeights& w = weights_of(layer);
   const CpuMatrix* const matrices[] = {&w.up};
-  prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices);
-  each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
+  prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices, row_blocks_);
+  each_tile(matrices, row_blocks_, [&](int, int first, int n, const TokenBlock& block, int thread) {
     multiply(w.up, first, n, block, thread);
     if (w.gate.n_out > 0) multiply(w.gate, first, n, block, thread, 1);
     for (int t = 0; t < block.n_rows; ++t) {
@@ -163,27 +188,21 @@ void CpuOps::ffn_up(const Layer& layer, const Batch&) {
 void CpuOps::ffn_down_add(const Layer& layer, const Batch&) {
   const CpuMatrix& down = weights_of(layer).down;
   const CpuMatrix* const matrices[] = {&down};
-  prepare(mixed_.data(), mixed_dim_, down.n_in, nullptr, 0, matrices);
+  prepare(mixed_.data(), mixed_dim_, down.n_in, nullptr, 0, matrices, row_blocks_);
   add_product(down);
 }
 
-void CpuOps::head(const ModelPlan& plan, const Batch& batch) {
+void CpuOps::head(const ModelPlan& plan, const Batch&) {
   if (n_wanted_ == 0) return;
-  int at = 0;
-  for (std::size_t i = 0; i < batch.slices.size(); ++i) {
-    const int n = static_cast<int>(batch.slices[i].tokens.size());
-    const LogitsWanted wanted = batch.slices[i].logits;
-    for (int t = wanted == LogitsWanted::all ? 0 : n - 1; wanted != LogitsWanted::none && t < n; ++t, ++at) {
-      const float* x = row_of(x_, first_row_[i] + t, c_.hidden);
-      const float mean = kernels_.sum_squares(x, c_.hidden) / static_cast<float>(c_.hidden);
-      kernels_.scale(x, plan.final_norm.data(), 1 / std::sqrt(mean + c_.norm_eps), c_.hidden,
-                     row_of(wanted_, at, c_.hidden));
-    }
-  }
+  pool_.run(n_wanted_, [&](int i, int) {
+    const float* x = row_of(x_, wanted_rows_[static_cast<std::size_t>(i)], c_.hidden);
+    const float mean = kernels_.sum_squares(x, c_.hidden) / static_cast<float>(c_.hidden);
+    kernels_.scale(x, plan.final_norm.data(), 1 / std::sqrt(mean + c_.norm_eps), c_.hidden,
+                   row_of(wanted_, i, c_.hidden));
+  });
   const CpuMatrix* const matrices[] = {&weights_.head};
-  blocks_ = &wanted_blocks_;
-  prepare(wanted_.data(), c_.hidden, c_.hidden, nullptr, 0, matrices);
-  each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
+  prepare(wanted_.data(), c_.hidden, c_.hidden, nullptr, 0, matrices, wanted_blocks_);
+  each_tile(matrices, wanted_blocks_, [&](int, int first, int n, const TokenBlock& block, int thread) {
     multiply(weights_.head, first, n, block, thread);
     const float* scale = plan.head_scale.empty() ? nullptr : plan.head_scale.data() + first;
     for (int t = 0; t < block.n_rows; ++t) {
@@ -195,8 +214,7 @@ void CpuOps::head(const ModelPlan& plan, const Batch& batch) {
 
 void CpuOps::end_stage(const char*, StageClass stage_class, int, const StopFlag& stop) {
   if (stop.load(std::memory_order_relaxed)) throw EngineError(ErrorCode::cancelled, "stopped");
-  blocks_ = &row_blocks_;
-  if (!tracing_ && !stamping_) return;
+  if ((!tracing_ && !stamping_) || !ThreadPool::is_caller()) return;
   const auto now = std::chrono::steady_clock::now();
   const std::int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now - stage_start_).count();
   if (tracing_) stage_ns_.push_back(ns);
@@ -205,11 +223,13 @@ void CpuOps::end_stage(const char*, StageClass stage_class, int, const StopFlag&
 }
 
 void CpuOps::tap(Tap* tap, int index) {
-  if (index == c_.n_layers + 1) {
-    tap->rows(index, {wanted_.data(), static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.hidden)});
-  } else {
-    tap->rows(index, {x_.data(), static_cast<std::size_t>(n_rows_) * static_cast<std::size_t>(c_.hidden)});
-  }
+  pool_.run_on_caller([&] {
+    if (index == c_.n_layers + 1) {
+      tap->rows(index, {wanted_.data(), static_cast<std::size_t>(n_wanted_) * static_cast<std::size_t>(c_.hidden)});
+    } else {
+      tap->rows(index, {x_.data(), static_cast<std::size_t>(n_rows_) * static_cast<std::size_t>(c_.hidden)});
+    }
+  });
 }
 
 }  // namespace nf::cpu

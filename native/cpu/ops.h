@@ -4,6 +4,8 @@
 // Rows of a batch are the tokens of its slices. Slices of up to step_tokens tokens take the step form of every stage,
 // longer ones the chunk form (there activations are rounded to bf16 where the machine multiplies bf16: with bf16
 // weights, and with all but float32 on matrix units). So what a slice computes depends on the slice alone.
+//
+// Every thread walks through all stages (thread_pool.h). Outside of tasks it reads only what begin() has set.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +25,9 @@
 namespace nf::cpu {
 
 inline constexpr int step_tokens = 8;
-inline constexpr int max_taps = 16;      // of a convolution
-inline constexpr int chunk_tokens = 64;  // of the block forms of DeltaNet and Mamba2
+inline constexpr int max_taps = 16;       // of a convolution
+inline constexpr int chunk_tokens = 64;   // of the block forms of DeltaNet and Mamba2
+inline constexpr int segment_size = 512;  // positions of a step's context that one thread takes
 
 /// A slice and the rows of the residual stream that it has here; step slices come first.
 struct SliceRows {
@@ -81,6 +84,8 @@ class CpuOps {
   const std::array<std::int64_t, n_stage_classes>& class_ns() const { return class_ns_; }
 
  private:
+  using Blocks = std::vector<TokenBlock>;
+
   void begin_rows(const Batch&, const StopFlag&);
   bool stopped() const { return stop_->load(std::memory_order_relaxed); }
   const LayerWeights& weights_of(const Layer& layer) const {
@@ -88,16 +93,17 @@ class CpuOps {
   }
 
   // project.cpp
-  static void cut_blocks(std::vector<TokenBlock>& blocks, int first, int n, bool narrow);
+  static void cut_blocks(Blocks& blocks, int first, int n, bool narrow);
+  void reserve_prepared(int n_rows);
   void prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
-               std::span<const CpuMatrix* const> matrices);
-  QuantRows quant_rows(const TokenBlock&) const;
+               std::span<const CpuMatrix* const> matrices, const Blocks&);
+  QuantRows quant_rows(const TokenBlock&, int k) const;
   bool multiplies_tiles(const TokenBlock& block) const { return block.narrow && kernels_.tiled_bf16 != nullptr; }
-  TiledRows tiled_rows(const TokenBlock&, int thread);
+  TiledRows tiled_rows(const TokenBlock&, int k, int thread);
   void multiply(const CpuMatrix&, int first_row, int n_rows, const TokenBlock&, int thread, int index = 0);
-  int rows_of_tile(std::span<const CpuMatrix* const> matrices, int& n_tiles) const;
+  int rows_of_tile(std::span<const CpuMatrix* const> matrices, const Blocks&, int& n_tiles) const;
   template <class Done>
-  void each_tile(std::span<const CpuMatrix* const> matrices, const Done& done);
+  void each_tile(std::span<const CpuMatrix* const> matrices, const Blocks&, const Done& done);
   void add_product(const CpuMatrix&);
 
   // deltanet.cpp
@@ -118,12 +124,13 @@ class CpuOps {
   void rotate(float* x, const float* norm, int row) const;
   void rotate_and_store(const Layer&, const SliceRows&, int token);
   void attend_step(const Layer&, const SliceRows&, int token, int kv_head, int segment, float* scratch);
-  void combine_step(const Layer&, const SliceRows&, int token, int head);
+  void combine_step(const SliceRows&, int token, int head);
   void attend_chunk(const Layer&, const SliceRows&, int first, int head, float* scratch);
   void scores(const KvCache&, const Slot&, int kv_head, int first, int n, const float* q, int n_q, float* out) const;
   void weigh(const KvCache&, const Slot&, int kv_head, int first, int n, const float* p, int n_q, float* out,
              std::int64_t ld_out) const;
   float* partial(int row, int segment, int head);
+  static int segments_before(int position) { return (position + segment_size - 1) / segment_size; }
 
   const StateLayout::Entry& state_entry(const Layer& layer) const {
     return layout_.entries[static_cast<std::size_t>(state_index_[static_cast<std::size_t>(layer.index)])];
@@ -153,22 +160,23 @@ class CpuOps {
   std::vector<int> state_index_;  // by layer index, into layout_.entries
   std::vector<float> inverse_frequency_;
   int projected_dim_ = 0, mixed_dim_ = 0;
+  int longest_row_ = 0;  // of any matrix
+  bool any_quantised_ = false, any_bf16_ = false;
 
   // The batch at hand.
   std::vector<SliceRows> order_;
   std::vector<int> first_row_;  // by slice, in the batch's order
   const StopFlag* stop_ = nullptr;
   int n_rows_ = 0, n_step_rows_ = 0, n_wanted_ = 0;
-  std::vector<TokenBlock> row_blocks_, wanted_blocks_;
-  const std::vector<TokenBlock>* blocks_ = nullptr;  // of what was prepared
+  std::vector<int> wanted_rows_;  // rows whose logits are wanted, in the batch's order
+  Blocks row_blocks_, wanted_blocks_;
 
   Buffer<float> x_;          // [n_rows, hidden], the residual stream
   Buffer<float> projected_;  // [n_rows, projected_dim_]
   Buffer<float> mixed_;      // [n_rows, mixed_dim_], what the mixers or gate and up give
-  // What is multiplied next, [n_rows, k_] each, as far as the matrices want it.
-  int k_ = 0, padded_k_ = 0;  // the second a multiple of block_columns
+  // What is multiplied next, [n_rows, columns of the matrices] each, as far as these want it.
   Buffer<float> normed_;
-  Buffer<Bf16> narrow_;  // [n_rows, padded_k_], or tiles of them
+  Buffer<Bf16> narrow_;  // with columns up to the next multiple of block_columns, or tiles of them
   Buffer<std::int8_t> codes_;
   Buffer<float> code_scales_;
   Buffer<std::int32_t> code_offsets_;
@@ -190,16 +198,16 @@ class CpuOps {
 
 /// done(matrix, first row, n rows, block, thread) for every tile of rows and every block of tokens.
 template <class Done>
-void CpuOps::each_tile(std::span<const CpuMatrix* const> matrices, const Done& done) {
+void CpuOps::each_tile(std::span<const CpuMatrix* const> matrices, const Blocks& blocks, const Done& done) {
   int n_tiles = 0;
-  const int rows = rows_of_tile(matrices, n_tiles);
+  const int rows = rows_of_tile(matrices, blocks, n_tiles);
   pool_.run(n_tiles, [&](int task, int thread) {
     if (stopped()) return;  // end_stage() throws
     int m = 0;
     for (int n = 0; task >= (n = (matrices[static_cast<std::size_t>(m)]->n_out + rows - 1) / rows); ++m) task -= n;
     const int first = task * rows;
     const int n_rows = std::min(rows, matrices[static_cast<std::size_t>(m)]->n_out - first);
-    for (const TokenBlock& block : *blocks_) done(m, first, n_rows, block, thread);
+    for (const TokenBlock& block : blocks) done(m, first, n_rows, block, thread);
   });
 }
 

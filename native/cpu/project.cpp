@@ -9,52 +9,55 @@
 #include "pack.h"
 
 namespace nf::cpu {
+namespace {
 
-void CpuOps::cut_blocks(std::vector<TokenBlock>& blocks, int first, int n, bool narrow) {
+std::int64_t padded(int k) { return (k + block_columns - 1) / block_columns * block_columns; }
+
+}  // namespace
+
+void CpuOps::cut_blocks(Blocks& blocks, int first, int n, bool narrow) {
   for (int i = 0; i < n; i += max_block_tokens) {
     blocks.push_back({first + i, std::min(max_block_tokens, n - i), narrow});
   }
 }
 
-QuantRows CpuOps::quant_rows(const TokenBlock& block) const {
-  const std::int64_t n_blocks = (k_ + block_columns - 1) / block_columns;
+QuantRows CpuOps::quant_rows(const TokenBlock& block, int k) const {
+  const std::int64_t n_blocks = padded(k) / block_columns;
   const std::int64_t first = block.first_row * n_blocks;
   return {const_cast<std::int8_t*>(codes_.data()) + first * block_columns,
           const_cast<float*>(code_scales_.data()) + first, const_cast<std::int32_t*>(code_offsets_.data()) + first,
           block.n_rows, static_cast<int>(n_blocks)};
 }
 
-TiledRows CpuOps::tiled_rows(const TokenBlock& block, int thread) {
-  const int n_blocks = padded_k_ / block_columns;
-  return {narrow_.data() + static_cast<std::int64_t>(block.first_row) * padded_k_,
-          tile_scratch_.data() + thread * tile_scratch_elements, block.n_rows, n_blocks};
+TiledRows CpuOps::tiled_rows(const TokenBlock& block, int k, int thread) {
+  return {narrow_.data() + block.first_row * padded(k), tile_scratch_.data() + thread * tile_scratch_elements,
+          block.n_rows, static_cast<int>(padded(k) / block_columns)};
+}
+
+/// Room for prepare() with so many rows of any stage.
+void CpuOps::reserve_prepared(int n_rows) {
+  const auto n = static_cast<std::size_t>(n_rows), k = static_cast<std::size_t>(padded(longest_row_));
+  normed_.reserve(n * k);
+  if ((any_bf16_ && kernels_.dot_bf16_bf16) || ((any_bf16_ || any_quantised_) && kernels_.tiled_bf16)) {
+    narrow_.reserve((n + 31) * k);  // matrix units take 32 rows at a time
+    tile_scratch_.reserve(static_cast<std::size_t>(pool_.n_threads() * tile_scratch_elements));
+  }
+  if (any_quantised_) {
+    codes_.reserve(n * k);
+    code_scales_.reserve(n * k / block_columns);
+    code_offsets_.reserve(n * k / block_columns);
+  }
 }
 
 /// Rows of x [n, ld], normalised when `norm` is given, in the forms that `matrices` are multiplied with.
 void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, float eps,
-                     std::span<const CpuMatrix* const> matrices) {
-  if (blocks_ == nullptr) blocks_ = &row_blocks_;
+                     std::span<const CpuMatrix* const> matrices, const Blocks& blocks) {
   const bool quantised = std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->quantised(); });
   const bool bf16 =
       std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->format == MatrixFormat::bf16; });
   const bool f32 =
       std::any_of(matrices.begin(), matrices.end(), [](const auto* m) { return m->format == MatrixFormat::f32; });
   const bool narrow = (bf16 && kernels_.dot_bf16_bf16) || ((bf16 || quantised) && kernels_.tiled_bf16);
-  const int n_blocks = (k + block_columns - 1) / block_columns;
-  k_ = k;
-  padded_k_ = n_blocks * block_columns;
-  const TokenBlock& last = blocks_->back();
-  const auto n = static_cast<std::size_t>(last.first_row + last.n_rows);
-  normed_.reserve(n * static_cast<std::size_t>(k));
-  if (narrow) {
-    narrow_.reserve((n + 31) * static_cast<std::size_t>(padded_k_));  // matrix units take 32 rows at a time
-    tile_scratch_.reserve(static_cast<std::size_t>(pool_.n_threads() * tile_scratch_elements));
-  }
-  if (quantised) {
-    codes_.reserve(n * static_cast<std::size_t>(padded_k_));
-    code_scales_.reserve(n * static_cast<std::size_t>(n_blocks));
-    code_offsets_.reserve(n * static_cast<std::size_t>(n_blocks));
-  }
   const auto prepare_row = [&](const TokenBlock& block, int token) {
     const int row = block.first_row + token;
     const float* from = x + row * ld;
@@ -67,29 +70,25 @@ void CpuOps::prepare(const float* x, std::int64_t ld, int k, const float* norm, 
       std::copy(from, from + k, normed);
     }
     if (multiplies_tiles(block)) {
-      if (bf16 || quantised) kernels_.to_tiles(from, k, tiled_rows(block, 0), token);
+      if (bf16 || quantised) kernels_.to_tiles(from, k, tiled_rows(block, k, 0), token);
       return;
     }
     if (narrow && block.narrow) {
-      kernels_.to_bf16(from, k, narrow_.data() + static_cast<std::int64_t>(row) * padded_k_);
+      kernels_.to_bf16(from, k, narrow_.data() + row * padded(k));
     }
-    if (quantised) kernels_.quantise(from, k, quant_rows(block), token);
+    if (quantised) kernels_.quantise(from, k, quant_rows(block, k), token);
   };
-  for (const TokenBlock& block : *blocks_) {
-    if (block.n_rows <= step_tokens) {
-      for (int t = 0; t < block.n_rows; ++t) prepare_row(block, t);
-    } else {
-      pool_.run(block.n_rows, [&](int t, int) { prepare_row(block, t); });
-    }
+  for (const TokenBlock& block : blocks) {
+    pool_.run(block.n_rows, [&](int t, int) { prepare_row(block, t); });
   }
 }
 
 /// Tall tiles save reading the tokens again, where these do not fit the second cache; low ones share the work more
 /// evenly. Counts the tiles of all matrices.
-int CpuOps::rows_of_tile(std::span<const CpuMatrix* const> matrices, int& n_tiles) const {
+int CpuOps::rows_of_tile(std::span<const CpuMatrix* const> matrices, const Blocks& blocks, int& n_tiles) const {
   constexpr int tasks_per_thread = 4;
-  const bool tiled = multiplies_tiles(blocks_->back());
-  const bool many_columns = std::int64_t{padded_k_} * blocks_->back().n_rows > (1 << 19);
+  const bool tiled = multiplies_tiles(blocks.back());
+  const bool many_columns = padded(matrices.front()->n_in) * blocks.back().n_rows > (1 << 19);
   for (int rows = tiled && many_columns ? tall_rows : tiled ? tall_rows / 2 : tall_rows / 4;; rows /= 2) {
     n_tiles = 0;
     for (const CpuMatrix* matrix : matrices) n_tiles += (matrix->n_out + rows - 1) / rows;
@@ -100,27 +99,27 @@ int CpuOps::rows_of_tile(std::span<const CpuMatrix* const> matrices, int& n_tile
 /// tile(thread, index)[t * tile_ld + r] = matrix row first_row + r times token t of the block.
 void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const TokenBlock& block, int thread,
                       int index) {
-  const std::int64_t start = static_cast<std::int64_t>(first_row) * matrix.n_in;
+  const int k = matrix.n_in;
+  const std::int64_t start = static_cast<std::int64_t>(first_row) * k;
   float* out = tile(thread, index);
   const std::byte* panels = matrix.data + first_row / panel_rows * matrix.panel_bytes;
   const bool tiled = multiplies_tiles(block);
   switch (matrix.format) {
     case MatrixFormat::f32:
-      kernels_.dot_f32(reinterpret_cast<const float*>(matrix.data) + start, matrix.n_in, n_rows,
-                       normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_, block.n_rows, k_, out,
+      kernels_.dot_f32(reinterpret_cast<const float*>(matrix.data) + start, k, n_rows,
+                       normed_.data() + static_cast<std::int64_t>(block.first_row) * k, k, block.n_rows, k, out,
                        tile_ld);
       return;
     case MatrixFormat::bf16: {
       const Bf16* w = reinterpret_cast<const Bf16*>(matrix.data) + start;
       if (tiled) {
-        kernels_.tiled_bf16(w, matrix.n_in, n_rows, tiled_rows(block, thread), k_, out, tile_ld);
+        kernels_.tiled_bf16(w, k, n_rows, tiled_rows(block, k, thread), k, out, tile_ld);
       } else if (block.narrow && kernels_.dot_bf16_bf16) {
-        kernels_.dot_bf16_bf16(w, matrix.n_in, n_rows,
-                               narrow_.data() + static_cast<std::int64_t>(block.first_row) * padded_k_, padded_k_,
-                               block.n_rows, k_, out, tile_ld);
+        kernels_.dot_bf16_bf16(w, k, n_rows, narrow_.data() + block.first_row * padded(k), padded(k), block.n_rows, k,
+                               out, tile_ld);
       } else {
-        kernels_.dot_bf16(w, matrix.n_in, n_rows, normed_.data() + static_cast<std::int64_t>(block.first_row) * k_, k_,
-                          block.n_rows, k_, out, tile_ld);
+        kernels_.dot_bf16(w, k, n_rows, normed_.data() + static_cast<std::int64_t>(block.first_row) * k, k,
+                          block.n_rows, k, out, tile_ld);
       }
       return;
     }
@@ -129,10 +128,10 @@ void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const 
       const bool is_int8 = matrix.format == MatrixFormat::int8;
       if (tiled) {
         const auto multiply_tiled = is_int8 ? kernels_.tiled_int8 : kernels_.tiled_int4;
-        multiply_tiled(panels, matrix.panel_bytes, n_panels(n_rows), tiled_rows(block, thread), out, tile_ld);
+        multiply_tiled(panels, matrix.panel_bytes, n_panels(n_rows), tiled_rows(block, k, thread), out, tile_ld);
       } else {
         const auto dot = is_int8 ? kernels_.dot_int8 : kernels_.dot_int4;
-        dot(panels, matrix.panel_bytes, n_panels(n_rows), quant_rows(block), tile(thread, 2), out, tile_ld);
+        dot(panels, matrix.panel_bytes, n_panels(n_rows), quant_rows(block, k), tile(thread, 2), out, tile_ld);
       }
       return;
     }
@@ -142,7 +141,7 @@ void CpuOps::multiply(const CpuMatrix& matrix, int first_row, int n_rows, const 
 /// x += matrix times what was prepared.
 void CpuOps::add_product(const CpuMatrix& matrix) {
   const CpuMatrix* const matrices[] = {&matrix};
-  each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
+  each_tile(matrices, row_blocks_, [&](int, int first, int n, const TokenBlock& block, int thread) {
     multiply(matrix, first, n, block, thread);
     for (int t = 0; t < block.n_rows; ++t) {
       kernels_.add(tile(thread, 0) + t * tile_ld, n, row_of(x_, block.first_row + t, c_.hidden) + first);
@@ -157,18 +156,21 @@ double CpuOps::measure_product_rate(const Layer& layer, int n_rows) {
   stop_ = &never;
   row_blocks_.clear();
   cut_blocks(row_blocks_, 0, n_rows, true);
-  blocks_ = &row_blocks_;
+  reserve_prepared(n_rows);
   const auto n_values = static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(c_.hidden);
   x_.reserve(n_values);
   for (std::size_t i = 0; i < n_values; ++i) x_[i] = static_cast<float>(i % 17) - 8;
   const CpuMatrix& up = weights_of(layer).up;
   const CpuMatrix* const matrices[] = {&up};
-  prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices);
+  pool_.together(
+      [&] { prepare(x_.data(), c_.hidden, c_.hidden, layer.ffn.norm.data(), c_.norm_eps, matrices, row_blocks_); });
   double best_s = std::numeric_limits<double>::max();
   for (const auto begin = Clock::now(); Clock::now() - begin < long_enough;) {
     const auto start = Clock::now();
-    each_tile(matrices, [&](int, int first, int n, const TokenBlock& block, int thread) {
-      multiply(up, first, n, block, thread);
+    pool_.together([&] {
+      each_tile(matrices, row_blocks_, [&](int, int first, int n, const TokenBlock& block, int thread) {
+        multiply(up, first, n, block, thread);
+      });
     });
     best_s = std::min(best_s, std::chrono::duration<double>(Clock::now() - start).count());
   }

@@ -20,6 +20,7 @@ namespace {
 // chosen before those that used up their time. Yielding instead would count as having used it.
 constexpr auto longest_spin = std::chrono::microseconds(100);
 constexpr int pauses_per_look = 16;
+constexpr std::uint32_t open_gate = 1u << 31;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -65,6 +66,8 @@ void run_often_and_briefly() {
 
 }  // namespace
 
+thread_local constinit ThreadPool::Place ThreadPool::place_{0, 0};
+
 ThreadPool::ThreadPool(int n_threads) {
   for (int i = 1; i < n_threads; ++i) workers_.emplace_back([this, i] { worker(i); });
 }
@@ -76,54 +79,91 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::start(Call call, const void* context, int n_tasks) {
+void ThreadPool::lead(Call call, const void* context) {
   static thread_local const bool is_brief = (run_often_and_briefly(), true);  // the caller, once
   (void)is_brief;
   call_ = call;
   context_ = context;
-  n_tasks_ = n_tasks;
+  n_taken_.store(0, std::memory_order_relaxed);
   n_done_.store(0, std::memory_order_relaxed);
-  n_left_.store(n_tasks, std::memory_order_release);
+  place_ = {0, 0};
+  gate_.store(open_gate, std::memory_order_release);
   ++epoch_;
-  if (n_sleeping_.load() > 0) epoch_.notify_all();
-  while (take_one(0)) {
-  }
-  const auto all_done = [&] { return n_done_.load(std::memory_order_acquire) == n_tasks; };
-  while (!spin_until(all_done)) {
-    const int done = n_done_.load(std::memory_order_acquire);
-    if (done != n_tasks) n_done_.wait(done, std::memory_order_acquire);
-  }
+  if (n_idle_.load() > 0) epoch_.notify_all();
+  struct Closing {
+    ThreadPool& pool;
+    ~Closing() { pool.close(); }
+  } const closing{*this};
+  call(context);
 }
 
-bool ThreadPool::take_one(int thread) {
-  int left = n_left_.load(std::memory_order_acquire);
-  while (left > 0) {
-    if (!n_left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel)) continue;
-    const int n_tasks = n_tasks_;
-    call_(context_, n_tasks - left, thread);
-    if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_tasks && thread != 0) n_done_.notify_one();
-    return true;
+/// Lets nobody in any more and waits until all workers are out.
+void ThreadPool::close() {
+  std::uint32_t inside = 0;
+  gate_.fetch_and(~open_gate, std::memory_order_acq_rel);
+  const auto all_out = [&] { return (inside = gate_.load(std::memory_order_acquire)) == 0; };
+  while (!spin_until(all_out)) gate_.wait(inside, std::memory_order_acquire);
+}
+
+bool ThreadPool::enter() {
+  std::uint32_t gate = gate_.load(std::memory_order_relaxed);
+  while ((gate & open_gate) != 0) {
+    if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel)) return true;
   }
   return false;
+}
+
+void ThreadPool::leave() {
+  if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
 }
 
 void ThreadPool::worker(int thread) {
   run_often_and_briefly();
   std::uint32_t seen = 0;
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    while (take_one(thread)) {
-    }
-    wait_for_work(seen);
+  for (;;) {
+    wait_for_pass(seen);
     seen = epoch_.load();
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    if (!enter()) continue;
+    place_ = {thread, 0};
+    try {
+      call_(context_);
+    } catch (...) {
+      // It holds no task, so nothing is lost: the caller meets the same stop, or goes on without this thread.
+    }
+    leave();
   }
 }
 
 /// Returns when epoch_ is no longer `seen`.
-void ThreadPool::wait_for_work(std::uint32_t seen) {
+void ThreadPool::wait_for_pass(std::uint32_t seen) {
   if (spin_until([&] { return epoch_.load(std::memory_order_acquire) != seen; })) return;
-  ++n_sleeping_;
+  ++n_idle_;
   epoch_.wait(seen);
-  --n_sleeping_;
+  --n_idle_;
+}
+
+/// Takes the next task before `end`, if any is left.
+bool ThreadPool::take(std::uint32_t end, std::uint32_t& task) {
+  task = n_taken_.load(std::memory_order_relaxed);
+  while (task < end) {
+    if (n_taken_.compare_exchange_weak(task, task + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void ThreadPool::finish(std::uint32_t end) {
+  if (n_done_.fetch_add(1) + 1 == end && n_waiting_.load() > 0) n_done_.notify_all();
+}
+
+void ThreadPool::wait_until_done(std::uint32_t end) {
+  std::uint32_t done = 0;
+  const auto all_done = [&] { return (done = n_done_.load(std::memory_order_acquire)) >= end; };
+  while (!spin_until(all_done)) {
+    ++n_waiting_;
+    n_done_.wait(done);
+    --n_waiting_;
+  }
 }
 
 }  // namespace nf::cpu

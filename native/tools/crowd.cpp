@@ -2,6 +2,7 @@
 // How the CPU engine gets on with others: decode speed alone and beside --busy threads that compute without end (4 per
 // thread of the engine unless told), then the processor time that the loaded engine uses while nobody asks for
 // anything.
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "host.h"
 
 namespace nf::tools {
 namespace {
@@ -17,12 +19,14 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Threads that do nothing but use processor time, until destruction.
+/// Threads that do nothing but use processor time, from start() to stop(). Made before the engine asks the
+/// system for short time slices, which they would inherit.
 class Crowd {
  public:
   explicit Crowd(int n) {
     for (int i = 0; i < n; ++i) {
-      threads_.emplace_back([](const std::stop_token& stop) {
+      threads_.emplace_back([this](const std::stop_token& stop) {
+        started_.wait(false);
         volatile unsigned x = 1;
         while (!stop.stop_requested()) {
           for (int k = 0; k < 1000; ++k) x = x * 1664525u + 1013904223u;
@@ -31,7 +35,19 @@ class Crowd {
     }
   }
 
+  ~Crowd() { stop(); }
+  void start() {
+    started_ = true;
+    started_.notify_all();
+  }
+  void stop() {
+    for (std::jthread& thread : threads_) thread.request_stop();
+    start();
+    threads_.clear();
+  }
+
  private:
+  std::atomic<bool> started_{false};
   std::vector<std::jthread> threads_;
 };
 
@@ -66,18 +82,18 @@ int run(const Arguments& arguments) {
   arguments.check_all_known();
   if (n_tokens < 1) throw EngineError(ErrorCode::bad_argument, "--tokens needs at least 1");
 
+  if (n_busy < 0) n_busy = 4 * (options.n_threads > 0 ? options.n_threads : n_physical_cores());
+  Crowd crowd(n_busy);
+
   const StopFlag never{false};
   const auto model = Model::load(options, never);
-  if (n_busy < 0) n_busy = 4 * model->info().n_threads;
   Session session(model, options.max_positions);
   session.prefill(std::vector<Token>(4, 3), never);
   decode_speed(session, 2);  // caches and pages
   const double alone = decode_speed(session, n_tokens);
-  double beside = 0;
-  {
-    const Crowd crowd(n_busy);
-    beside = decode_speed(session, n_tokens);
-  }
+  crowd.start();
+  const double beside = decode_speed(session, n_tokens);
+  crowd.stop();
   std::printf("%s, %s, %d threads: %.2f tokens/s alone, %.2f beside %d busy threads: %.2f times slower\n",
               options.source.c_str(), name_of(options.format), model->info().n_threads, alone, beside, n_busy,
               alone / beside);
