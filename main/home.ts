@@ -1,10 +1,10 @@
 /** Where everything the app keeps lives: one folder, so that it can be moved, backed up and tested. */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
 import { AppError } from './contract/errors.ts';
+import { makeFolderSync } from './makeFolder.ts';
 
 export interface Home {
   readonly root: string;
@@ -87,7 +87,7 @@ export function makeHomeSync(home: Home): Home {
   ];
   for (const folder of folders) {
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolderSync(folder, 0o700);
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
       throw new AppError(

@@ -125,6 +125,8 @@ async function cache(modelId: string, options: CacheOptions): Promise<void> {
 
 async function pull(repo: string, options: PullOptions): Promise<void> {
   await withService(options, async (service) => {
+    // As from a script's variable that is not set: no reason to fill the folder it runs in.
+    if (options.dir === '') throw new AppError('BAD_ARGUMENT', 'Name a folder after --dir, or leave it out.');
     const description = await service.describe({ repo, revision: options.revision, folder: options.dir });
     if (!options.acceptLicense) {
       const { name, link, text } = description.licence;

@@ -12,7 +12,7 @@ export async function freeBytesAt(folder: string): Promise<number> {
       return bavail * bsize;
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && path.dirname(current) !== current) continue;
-      throw new AppError('DISK', `The disk of ${folder} cannot be read. Choose another folder.`, { cause });
+      throw errorFromDisk(cause, folder);
     }
   }
 }
@@ -26,7 +26,7 @@ export function formatBytes(bytes: number): string {
 export function diskFullError(folder: string, neededBytes: number, freeBytes: number): AppError {
   return new AppError(
     'DISK_FULL',
-    `${folder} has ${formatBytes(freeBytes)} free, and ${formatBytes(neededBytes)} are needed. Make room, then resume: nothing fetched so far is lost.`,
+    `${shownPath(folder)} has ${formatBytes(freeBytes)} free, and ${formatBytes(neededBytes)} are needed. Make room, then resume: nothing fetched so far is lost.`,
     { retryable: true },
   );
 }
@@ -39,10 +39,28 @@ export function errorFromDisk(error: unknown, folder: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError(
       'DISK_FULL',
-      `The disk of ${folder} is full. Make room, then resume: nothing fetched so far is lost.`,
+      `The disk of ${shownPath(folder)} is full. Make room, then resume: nothing fetched so far is lost.`,
       { retryable: true, cause: error },
     );
   }
-  const advice = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'may not be written' : 'gave an error';
-  return new AppError('DISK', `${folder} ${advice} (${code}). Check the folder, or choose another.`, { cause: error });
+  const trouble = troubles[code] ?? 'gave an error';
+  return new AppError('DISK', `${shownPath(folder)} ${trouble} (${code}). Check the folder, or choose another.`, {
+    cause: error,
+  });
+}
+
+const troubles: Readonly<Record<string, string>> = {
+  EACCES: 'may not be written',
+  EPERM: 'may not be written',
+  EROFS: 'may not be written',
+  ENOENT: 'is not there and cannot be made',
+  ENOTDIR: 'is a file, or below one, and no folder',
+  EEXIST: 'is a file, or below one, and no folder',
+  ENAMETOOLONG: 'is too long a path for this disk',
+};
+
+/** A path as part of a sentence: one line, and not a page of it. */
+function shownPath(folder: string): string {
+  const line = folder.replace(/\p{Cc}/gu, '?');
+  return line.length <= 160 ? line : `${line.slice(0, 100)}…${line.slice(-50)}`;
 }

@@ -2,11 +2,12 @@
  * A whole model at one commit: listed, room made, every file fetched or found and verified, then given its name in one
  * rename. May be paused, resumed, killed and begun again at any moment.
  */
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import type { DownloadStatus } from '../contract/domain.ts';
 import { AppError } from '../contract/errors.ts';
+import { makeFolderSync } from '../makeFolder.ts';
 import { reuseContent, reuseParts } from './contentReuse.ts';
 import type { ReuseJob } from './contentReuse.ts';
 import { diskFullError, errorFromDisk, freeBytesAt } from './diskSpace.ts';
@@ -146,7 +147,7 @@ export class SnapshotDownload {
     );
     const places = (this.#places = snapshotPlaces(root, repo, snapshot.commit));
     try {
-      await mkdir(places.stagedFiles, { recursive: true });
+      makeFolderSync(places.stagedFiles);
     } catch (error) {
       throw errorFromDisk(error, root);
     }

@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import { syncFolder } from '../atomicFile.ts';
 import { AppError } from '../contract/errors.ts';
+import { makeFolderSync } from '../makeFolder.ts';
 import { diskFullError, errorFromDisk, freeBytesAt } from './diskSpace.ts';
 import { contentName } from './hasher.ts';
 import type { Hasher } from './hasher.ts';
@@ -71,9 +72,11 @@ export async function removeFiles(folder: string, files: readonly { readonly pat
 
 /** Whether a rename would do: the same disk, and real files rather than links into another tool's store. */
 export async function canRename(record: ModelRecord, root: string): Promise<boolean> {
-  await mkdir(root, { recursive: true }).catch((error: unknown) => {
+  try {
+    makeFolderSync(root);
+  } catch (error) {
     throw errorFromDisk(error, root);
-  });
+  }
   const [from, to] = await Promise.all([stat(record.folder), stat(root)]);
   if (from.dev !== to.dev) return false;
   const entries = await Promise.all(

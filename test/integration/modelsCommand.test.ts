@@ -92,3 +92,17 @@ test('a folder is imported in place; one that is no model is refused', async () 
   expect(await run('import', folder())).toMatchObject({ code: 1, last: { error: { code: 'BAD_MODEL' } } });
   expect(hub.requests).toEqual([]);
 });
+
+test('a folder that cannot hold a model is refused at once, before a byte of it', async () => {
+  const hub = await hubWith();
+  const run = commandsFor(hub.url);
+  const file = path.join(folder(), 'file');
+  writeFileSync(file, '');
+  const pull = (dir: string) => run('pull', repo, '--accept-license', '--dir', dir);
+  const refusal = (code: string) => ({ code: 1, last: { error: { code } } });
+  for (const dir of [file, ...(process.platform === 'linux' ? ['/proc/models', '/dev/full'] : [])]) {
+    expect(await pull(dir)).toMatchObject(refusal('DISK'));
+  }
+  expect(await pull('')).toMatchObject(refusal('BAD_ARGUMENT'));
+  expect(hub.sentBytes('model.safetensors')).toBe(0);
+});
