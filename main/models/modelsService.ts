@@ -6,7 +6,6 @@ import type {
   DownloadStatus,
   FormatForecast,
   InstalledModel,
-  KeptFormat,
   ModelFormat,
   ModelUpdate,
   RepoDescription,
@@ -25,6 +24,8 @@ import { Hub } from './hub.ts';
 import { HubRoutes } from './hubRoutes.ts';
 import { snapshotPlaces, systemHfCache } from './layout.ts';
 import { readModelConfig } from './modelConfig.ts';
+import { ModelFormats } from './modelFormats.ts';
+import type { ModelFormatId } from './modelFormats.ts';
 import { ModelStore } from './modelStore.ts';
 import { ModelCare } from './modelCare.ts';
 import { defaultReserveBytes, defaultTransfer } from './modelsOptions.ts';
@@ -47,7 +48,7 @@ export class ModelsService {
   readonly #downloads: Downloads;
   readonly #tasks: ModelTasks;
   readonly #care: ModelCare;
-  readonly #weights: WeightCaches;
+  readonly #formats: ModelFormats;
   readonly #removed = new RemovedModels();
   readonly #transfer: TransferOptions;
   readonly #unsubscribe: () => void;
@@ -74,13 +75,15 @@ export class ModelsService {
       () => this.#roots(),
       (parts) => this.#job(parts),
     );
-    this.#weights = new WeightCaches(home.cacheFolder);
-    this.#tasks = new ModelTasks((task) => options.onTask?.(task));
+    const weights = new WeightCaches(home.cacheFolder);
+    const tasks = (this.#tasks = new ModelTasks((task) => options.onTask?.(task)));
+    const { makeWeights } = options;
+    this.#formats = new ModelFormats({ resolve: (source) => this.#store.resolve(source), weights, tasks, makeWeights });
     this.#care = new ModelCare({
       store: this.#store,
-      tasks: this.#tasks,
+      tasks,
       hasher: this.#hasher,
-      weights: this.#weights,
+      weights,
       removed: this.#removed,
       downloads: this.#downloads,
       partBytes: this.#transfer.partBytes,
@@ -214,29 +217,16 @@ export class ModelsService {
   }
 
   /** By id, repository or folder. */
-  async formats({ modelId }: { readonly modelId: string }): Promise<readonly ModelFormat[]> {
-    return this.#weights.list(await this.#store.resolve(modelId));
+  formats(input: { readonly modelId: string }): Promise<readonly ModelFormat[]> {
+    return this.#formats.list(input);
   }
 
-  /** Converts the weights now rather than at their first use. Throws BUSY, CANCELLED, DISK, OUT_OF_MEMORY. */
-  async makeFormat(input: { readonly modelId: string; readonly format: KeptFormat }): Promise<ModelFormat> {
-    const { modelId, format } = input;
-    const make = this.#options.makeWeights;
-    if (!make) throw new AppError('UNSUPPORTED', 'This program was started without the engine.');
-    const source = await this.#store.resolve(modelId);
-    const cacheDir = this.#weights.folder(source);
-    return this.#tasks.run(modelId, 'makeFormat', async (task) => {
-      await make({ source, format, cacheDir, ...task });
-      return this.#weights.get(source, format);
-    });
+  makeFormat(input: ModelFormatId): Promise<ModelFormat> {
+    return this.#formats.make(input);
   }
 
-  async removeFormat(input: {
-    readonly modelId: string;
-    readonly format: KeptFormat;
-  }): Promise<{ readonly freedBytes: number }> {
-    const folder = await this.#store.resolve(input.modelId);
-    return { freedBytes: await this.#weights.remove(folder, input.format) };
+  removeFormat(input: ModelFormatId): Promise<{ readonly freedBytes: number }> {
+    return this.#formats.remove(input);
   }
 
   async checkUpdate({ modelId }: { readonly modelId: string }): Promise<ModelUpdate> {
