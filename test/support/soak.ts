@@ -1,11 +1,11 @@
 /**
  * A long run over the real app in a process of its own: chats, stops, branches, loads, API clients and tabs that come and
- * go, in a random order from a seed. Linux only: memory and descriptors are read from /proc.
+ * go, in a random order from a seed. Linux only: see soakMemory.ts.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,38 +14,20 @@ import { defaultSampling } from '../../main/contract/domain.ts';
 import type { Chat, EngineStatus, Message } from '../../main/contract/domain.ts';
 import { freshFolder, removeFolder } from './home.ts';
 import { randomOf } from './random.ts';
+import { growthOf, megabyte, takeSample } from './soakMemory.ts';
+import type { MemoryGrowth, MemorySample } from './soakMemory.ts';
 import { openTab } from './soakTab.ts';
 import type { Tab } from './soakTab.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
-const megabyte = 1024 * 1024;
 const turnsPerChat = 6;
-/** The share of the run after which memory counts: before it caches fill. */
-const warmUp = 0.3;
 
-interface Growth {
-  readonly first: number;
-  readonly last: number;
-  readonly perThousandAnswers: number;
-}
-
-export interface SoakReport {
+export interface SoakReport extends MemoryGrowth {
   readonly seconds: number;
   readonly answers: number;
   readonly actions: Readonly<Record<string, number>>;
-  readonly rssMb: Growth;
-  readonly heapMb: Growth;
-  readonly descriptors: { readonly first: number; readonly last: number };
   readonly lostMessages: readonly string[];
   readonly exitCode: number | null;
-}
-
-interface Sample {
-  readonly answers: number;
-  readonly rssBytes: number;
-  /** JavaScript objects and buffers in use. */
-  readonly heapBytes: number;
-  readonly descriptors: number;
 }
 
 interface Running {
@@ -73,16 +55,6 @@ async function startApp(home: string): Promise<Running> {
   return { child, url, link, apiKey, probeFile };
 }
 
-/** Least squares through (answers, bytes), in bytes per answer. */
-function slope(samples: readonly Sample[], bytes: 'rssBytes' | 'heapBytes'): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const x = mean(samples.map(({ answers }) => answers));
-  const y = mean(samples.map((sample) => sample[bytes]));
-  const over = samples.reduce((sum, sample) => sum + (sample.answers - x) * (sample[bytes] - y), 0);
-  const under = samples.reduce((sum, { answers }) => sum + (answers - x) ** 2, 0);
-  return under === 0 ? 0 : over / under;
-}
-
 class Soak {
   readonly #running: Running;
   readonly #random: ReturnType<typeof randomOf>;
@@ -92,7 +64,7 @@ class Soak {
   readonly #expected = new Map<string, Message>();
   readonly #turns = new Map<string, number>();
   readonly actions: Record<string, number> = {};
-  readonly samples: Sample[] = [];
+  readonly samples: MemorySample[] = [];
   tab: Tab;
   answers = 0;
 
@@ -114,19 +86,7 @@ class Soak {
   async sample(): Promise<void> {
     const { pid } = this.#running.child;
     await this.tab.ask('engine.unload', {});
-    const { probeFile } = this.#running;
-    this.#running.child.kill('SIGUSR2');
-    while (!existsSync(probeFile)) await sleep(10);
-    await sleep(100); // the collector gives pages back a little later
-    const { heapUsed, external } = JSON.parse(readFileSync(probeFile, 'utf8')) as NodeJS.MemoryUsage;
-    rmSync(probeFile);
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    this.samples.push({
-      answers: this.answers,
-      rssBytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024,
-      heapBytes: heapUsed + external,
-      descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    });
+    this.samples.push(await takeSample(pid ?? 0, this.#running.probeFile, this.answers));
     await this.tab.ask('engine.load', { source: 'synthetic:tiny', contextPositions: 4096 });
   }
 
@@ -288,20 +248,11 @@ export async function soak(
     run.tab.close();
     running.child.kill('SIGTERM');
     const [exitCode] = (await exited) as [number | null];
-    const settled = run.samples.slice(Math.floor(run.samples.length * warmUp));
-    const [first, last] = [settled[0], settled.at(-1)];
-    const growth = (bytes: 'rssBytes' | 'heapBytes'): Growth => ({
-      first: (first?.[bytes] ?? 0) / megabyte,
-      last: (last?.[bytes] ?? 0) / megabyte,
-      perThousandAnswers: (slope(settled, bytes) * 1000) / megabyte,
-    });
     return {
       seconds: Math.round(elapsed()),
       answers: run.answers,
       actions: run.actions,
-      rssMb: growth('rssBytes'),
-      heapMb: growth('heapBytes'),
-      descriptors: { first: first?.descriptors ?? 0, last: last?.descriptors ?? 0 },
+      ...growthOf(run.samples),
       lostMessages,
       exitCode,
     };
