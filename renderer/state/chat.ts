@@ -2,6 +2,7 @@
 import { create } from 'zustand';
 
 import type { ContextPolicy, Message, SamplingOptions } from '../../main/contract/domain.ts';
+import type { Reply } from '../../main/contract/ipc.ts';
 import { request } from '../bridge.ts';
 import {
   initialChat,
@@ -26,12 +27,15 @@ const fail = (thrown: unknown): void => useChat.setState({ failure: errorInfo(th
 
 export const dismissFailure = (): void => useChat.setState({ failure: null });
 
+let showWaiting = (): void => undefined;
+/** `flush` shows the frames that wait for the next paint: what main replies already has them. */
+export const onOpening = (flush: () => void): void => void (showWaiting = flush);
+
 export async function openChat(chatId: string): Promise<boolean> {
-  saveDraft.flush();
-  saveSampling.flush();
-  saveSystemPrompt.flush();
+  flushSaves();
   try {
     const chat = await request('chats.get', { chatId });
+    showWaiting();
     useChat.setState((state) => reduceOpened(state, chat));
     return true;
   } catch (thrown) {
@@ -55,17 +59,28 @@ export async function newChat(): Promise<void> {
 
 export const closeChat = (): void => useChat.setState(reduceClosed);
 
-/** Sends under a parent; null begins the chat. false: it failed, and the failure is in the state. */
-async function send(message: PendingSend): Promise<boolean> {
+type Started = Reply<'chat.regenerate'> & { readonly user?: Message };
+
+/** One answer at a time is asked for: a second wish comes too early. false: nothing began, and why is in the state. */
+async function begin(chatId: string, ask: () => Promise<Started>): Promise<boolean> {
+  if (useChat.getState().asking !== null) return false;
+  useChat.setState({ asking: { chatId, stop: false } });
   try {
-    const started = await request('chat.send', { ...message });
-    useChat.setState((state) => reduceStarted(state, started));
+    const started = await ask();
+    const isUnwanted = useChat.getState().asking?.stop === true;
+    useChat.setState((state) => ({ ...reduceStarted(state, started), asking: null }));
+    if (isUnwanted) await stopGeneration(started.generationId);
     return true;
   } catch (thrown) {
+    useChat.setState({ asking: null });
     fail(thrown);
     return false;
   }
 }
+
+/** Sends under a parent; null begins the chat. */
+const send = (message: PendingSend): Promise<boolean> =>
+  begin(message.chatId, () => request('chat.send', { ...message }));
 
 /** Goes on with the conversation on display. When the model is not ready, the message waits for it. */
 export async function sendMessage(content: string, modelReady: boolean): Promise<boolean> {
@@ -103,41 +118,34 @@ export function cancelPending(): string {
 }
 
 export async function regenerate(messageId: string): Promise<void> {
-  await begin('chat.regenerate', messageId);
+  const chatId = useChat.getState().open?.id;
+  if (chatId !== undefined) await begin(chatId, () => request('chat.regenerate', { chatId, messageId }));
 }
 
 export async function continueAnswer(messageId: string): Promise<void> {
-  await begin('chat.continue', messageId);
+  const chatId = useChat.getState().open?.id;
+  if (chatId !== undefined) await begin(chatId, () => request('chat.continue', { chatId, messageId }));
 }
 
 /** The answer up to a token, another token in its place, and on from there: a new version beside the old one. */
 export async function branchAt(messageId: string, tokenIndex: number, token: number): Promise<void> {
-  const { open } = useChat.getState();
-  if (open === null) return;
-  try {
-    const started = await request('chat.branch', { chatId: open.id, messageId, tokenIndex, token });
-    useChat.setState((state) => reduceStarted(state, started));
-  } catch (thrown) {
-    fail(thrown);
-  }
+  const chatId = useChat.getState().open?.id;
+  if (chatId === undefined) return;
+  await begin(chatId, () => request('chat.branch', { chatId, messageId, tokenIndex, token }));
 }
 
-async function begin(route: 'chat.regenerate' | 'chat.continue', messageId: string): Promise<void> {
-  const { open } = useChat.getState();
-  if (open === null) return;
-  try {
-    const started = await request(route, { chatId: open.id, messageId });
-    useChat.setState((state) => reduceStarted(state, started));
-  } catch (thrown) {
-    fail(thrown);
-  }
-}
-
+/** Also while the answer is only asked for: then it ends as soon as it has begun. */
 export async function stopAnswer(): Promise<void> {
+  const { asking, open } = useChat.getState();
   const run = selectActiveRun(useChat.getState());
-  if (run === null || run.stopping) return;
-  useChat.setState((state) => reduceStopping(state, run.generationId));
-  await request('chat.stop', { generationId: run.generationId }).catch(fail);
+  if (run !== null) await stopGeneration(run.generationId);
+  else if (asking !== null && asking.chatId === open?.id) useChat.setState({ asking: { ...asking, stop: true } });
+}
+
+async function stopGeneration(generationId: string): Promise<void> {
+  if (useChat.getState().runs[generationId]?.stopping !== false) return;
+  useChat.setState((state) => reduceStopping(state, generationId));
+  await request('chat.stop', { generationId }).catch(fail);
 }
 
 /** Shows the version before (-1) or after (+1). */

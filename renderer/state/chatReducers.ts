@@ -48,8 +48,16 @@ export interface PendingSend {
   readonly content: string;
 }
 
+/** An answer was asked for, and main has not replied yet. */
+export interface Asking {
+  readonly chatId: string;
+  /** Stop was asked for meanwhile. */
+  readonly stop: boolean;
+}
+
 export interface ChatState {
   readonly open: OpenChat | null;
+  readonly asking: Asking | null;
   readonly runs: Readonly<Record<string, Run>>;
   /** Ids of runs that have ended, newest last, bounded. */
   readonly ended: readonly string[];
@@ -57,7 +65,14 @@ export interface ChatState {
   readonly failure: ErrorInfo | null;
 }
 
-export const initialChat: ChatState = { open: null, runs: {}, ended: [], pending: null, failure: null };
+export const initialChat: ChatState = {
+  open: null,
+  asking: null,
+  runs: {},
+  ended: [],
+  pending: null,
+  failure: null,
+};
 
 const endedLimit = 64;
 
@@ -67,12 +82,29 @@ function withTree(open: OpenChat, tree: MessageTree, leafId: string | null): Ope
   return { ...open, tree, leafId, path: pathTo(tree, leafId) };
 }
 
+/**
+ * The chat as main has it now, with exactly the text that frames have carried so far: what is known of its runs begins
+ * with that. A chat that is on display already keeps its draft, and the version that the reader is looking at.
+ */
 export function reduceOpened(state: ChatState, chat: Chat): ChatState {
   const tree = buildTree(chat.messages);
-  const leafId = chat.leafId !== null && tree.byId[chat.leafId] !== undefined ? chat.leafId : newestLeaf(tree);
-  const { id, title, systemPrompt, sampling, context, draft } = chat;
+  const stored = chat.leafId !== null && tree.byId[chat.leafId] !== undefined ? chat.leafId : newestLeaf(tree);
+  const { id, title, systemPrompt, sampling, context } = chat;
+  const before = state.open?.id === id ? state.open : null;
+  const shown = before?.leafId ?? null;
+  const isOther = shown !== null && tree.byId[shown] !== undefined && !pathTo(tree, stored).includes(shown);
+  const leafId = isOther ? shown : stored;
+  const draft = before?.draft ?? chat.draft;
   const open = { id, title, systemPrompt, sampling, context, draft, tree, leafId, path: pathTo(tree, leafId) };
-  return { ...state, open, failure: null };
+  return { ...state, open, runs: withStoredText(state.runs, tree), failure: null };
+}
+
+function withStoredText(runs: ChatState['runs'], tree: MessageTree): ChatState['runs'] {
+  const entries = Object.entries(runs).map(([id, run]) => {
+    const text = tree.byId[run.messageId]?.content;
+    return [id, text === undefined || text === run.content.text ? run : { ...run, content: splitBlocks(text) }];
+  });
+  return Object.fromEntries(entries) as ChatState['runs'];
 }
 
 export function reduceClosed(state: ChatState): ChatState {
@@ -171,6 +203,14 @@ export function reduceStopping(state: ChatState, generationId: string): ChatStat
   return { ...state, runs: { ...state.runs, [generationId]: { ...run, stopping: true } } };
 }
 
+/** A frame of the open chat about a message that it does not have: another window has gone on with it. */
+export function isFromElsewhere(
+  state: ChatState,
+  { chatId, messageId }: { chatId: string; messageId: string },
+): boolean {
+  return state.open?.id === chatId && state.asking === null && state.open.tree.byId[messageId] === undefined;
+}
+
 /** Shows another version of a message, with the newest conversation below it. */
 export function reduceVersion(state: ChatState, messageId: string): ChatState {
   if (state.open === null) return state;
@@ -217,3 +257,7 @@ export function selectActiveRun(state: ChatState): Run | null {
   for (const run of Object.values(state.runs)) if (run.chatId === state.open.id) return run;
   return null;
 }
+
+/** Nothing can be asked in the open chat: an answer is being written, or about to be. */
+export const selectBusy = (state: ChatState): boolean =>
+  selectActiveRun(state) !== null || (state.asking !== null && state.asking.chatId === state.open?.id);

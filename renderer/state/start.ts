@@ -4,8 +4,8 @@ import type { Events } from '../../main/contract/ipcEvents.ts';
 import { on, onConnection } from '../bridge.ts';
 import { setApiStatus } from './api.ts';
 import { setBenchProgress } from './bench.ts';
-import { flushSaves, newChat, openChat, sendPending, useChat } from './chat.ts';
-import { reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
+import { flushSaves, newChat, onOpening, openChat, sendPending, useChat } from './chat.ts';
+import { isFromElsewhere, reduceFinished, reduceFrames, reducePrefill } from './chatReducers.ts';
 import { loadChats, setChats } from './chats.ts';
 import { takeEnd, takeFrame } from './completion.ts';
 import { loadDevices, loadModel, refreshEngine, setStatus, useEngine } from './engine.ts';
@@ -65,6 +65,14 @@ function connectCompletion(): void {
 
 function connectChat(): void {
   const queue = frameQueue<ReceivedFrame>(showFrames, pageClock, () => (drawingMs > longDrawingMs ? 1 : 0));
+  onOpening(() => queue.flush());
+  let followed = '';
+  /** Two windows on one chat: what one of them begins is shown in the other, too. */
+  const follow = (frame: { generationId: string; chatId: string; messageId: string }): void => {
+    if (frame.generationId === followed || !isFromElsewhere(useChat.getState(), frame)) return;
+    followed = frame.generationId;
+    void openChat(frame.chatId);
+  };
   let publishedAt = 0;
   const publish = (): void => {
     publishedAt = performance.now();
@@ -74,12 +82,14 @@ function connectChat(): void {
     const known = useChat.getState().runs[progress.generationId];
     if ((known?.prefill ?? null) === null) forgetTimings(progress.messageId);
     useChat.setState((state) => reducePrefill(state, progress));
+    follow(progress);
   });
   on('chat.tokens', (frame) => {
     if (useChat.getState().ended.includes(frame.generationId)) return;
     const receivedAt = wallNow();
     recordFrame(frame.messageId, frame.timings, receivedAt - frame.sentAt);
     queue.push({ frame, receivedAt });
+    follow(frame);
     if (performance.now() - publishedAt >= liveIntervalMs) publish();
   });
   on('chat.finished', (finished) => {
@@ -167,6 +177,8 @@ export function start(onStarted: () => void): void {
   let first = true;
   onConnection((connection) => {
     useUi.setState({ connection });
+    // What was written meanwhile is not known; the chat is asked for again.
+    if (connection === 'lost') useChat.setState({ runs: {} });
     if (connection !== 'open') return;
     void refresh(first);
     first = false;

@@ -1,7 +1,7 @@
 /** Reading while typing: tells main what is being typed, when there is power to spare. */
 import { request } from '../bridge.ts';
 import { useChat } from './chat.ts';
-import { selectActiveRun } from './chatReducers.ts';
+import { selectBusy } from './chatReducers.ts';
 import { debounce } from './debounce.ts';
 
 /** A pause between words rather than between letters. */
@@ -34,7 +34,7 @@ function watchPower(): void {
 function ask(chatId: string, content: string, whole: boolean): void {
   const state = useChat.getState();
   const { open } = state;
-  if (!hasPower || open?.id !== chatId || open.draft !== content || selectActiveRun(state) !== null) return;
+  if (!hasPower || open?.id !== chatId || open.draft !== content || selectBusy(state)) return;
   // What cannot be prepared is read when the message is sent.
   request('chat.prepare', { chatId, parentId: open.path.at(-1) ?? null, content, whole }).catch(() => undefined);
 }

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import type { Message } from '../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../main/contract/errors.ts';
 import { continueAnswer, regenerate, useChat } from '../state/chat.ts';
-import { selectActiveRun } from '../state/chatReducers.ts';
+import { selectBusy } from '../state/chatReducers.ts';
 import type { Run } from '../state/chatReducers.ts';
 import { useEngine } from '../state/engine.ts';
 import { updateSettings, useSettings } from '../state/settings.ts';
@@ -25,7 +25,7 @@ export function AnswerState({ message, run }: { readonly message: Message; reado
 }
 
 function HowItEnded({ message, run }: { readonly message: Message; readonly run: Run | null }) {
-  const answering = useChat((state) => selectActiveRun(state) !== null);
+  const answering = useChat(selectBusy);
   if (run !== null) return null;
   const goOn = (
     <Button look="link" disabled={answering} onClick={() => void continueAnswer(message.id)}>

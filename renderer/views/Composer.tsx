@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { maxMessageChars } from '../../main/contract/domain.ts';
 import { cancelPending, lastOf, flushSaves, sendMessage, setDraft, stopAnswer, useChat } from '../state/chat.ts';
-import { selectActiveRun } from '../state/chatReducers.ts';
+import { selectBusy } from '../state/chatReducers.ts';
 import { countTokens, selectReady, useEngine } from '../state/engine.ts';
 import { useSettings } from '../state/settings.ts';
 import { noteTyping, stopPreparing } from '../state/typing.ts';
@@ -12,6 +12,8 @@ import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 
 const countDelayMs = 150;
+/** The style sheet makes the field as high as its text; measuring that here would lay out the page at every key. */
+const growsByItself = CSS.supports('field-sizing', 'content');
 
 /** Tokens of the draft, asked for when typing pauses; null while unknown. */
 function useTokenCount(text: string): number | null {
@@ -33,7 +35,7 @@ export function Composer() {
   const chatId = useChat((state) => state.open?.id ?? null);
   const draft = useChat((state) => state.open?.draft ?? '');
   const pending = useChat((state) => (state.pending?.chatId === state.open?.id ? state.pending : null));
-  const running = useChat((state) => selectActiveRun(state) !== null);
+  const running = useChat(selectBusy);
   const ready = useEngine(selectReady);
   const focusRequests = useUi((state) => state.focusRequests);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -45,7 +47,7 @@ export function Composer() {
 
   useLayoutEffect(() => {
     const area = field.current;
-    if (area === null) return;
+    if (area === null || growsByItself) return;
     area.style.height = 'auto';
     area.style.height = `${area.scrollHeight}px`;
   }, [draft, chatId]);
@@ -120,7 +122,7 @@ export function Composer() {
           {running ? (
             <button
               type="button"
-              className="send"
+              className="send send-stop"
               aria-label={strings.composer.stop}
               title={`${strings.composer.stop} (Esc)`}
               onClick={() => void stopAnswer()}

@@ -4,6 +4,7 @@ import { selectModel, useEngine } from '../state/engine.ts';
 import { useLatency } from '../state/latency.ts';
 import { count, percent } from '../format.ts';
 import { strings } from '../strings.ts';
+import { selectActiveRun } from '../state/chatReducers.ts';
 import type { ChatState } from '../state/chatReducers.ts';
 import { PopoverPanel } from '../ui/PopoverPanel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
@@ -32,7 +33,8 @@ interface Fill {
 function useFill(): Fill | null {
   const model = useEngine(selectModel);
   const measured = useChat(measuredTokens);
-  const live = useLatency((state) => Object.values(state.live)[0]?.tokens ?? 0);
+  const answering = useChat((state) => selectActiveRun(state)?.messageId ?? '');
+  const live = useLatency((state) => state.live[answering]?.tokens ?? 0);
   const reserve = useChat((state) => state.open?.sampling.maxNewTokens ?? 0);
   if (model === null) return null;
   const { contextPositions: total, metaTokens } = model;

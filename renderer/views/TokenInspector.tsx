@@ -4,7 +4,7 @@ import type { CSSProperties, KeyboardEvent } from 'react';
 import type { Message, TokenDetail } from '../../main/contract/domain.ts';
 import { request } from '../bridge.ts';
 import { branchAt, useChat } from '../state/chat.ts';
-import { selectActiveRun } from '../state/chatReducers.ts';
+import { selectBusy } from '../state/chatReducers.ts';
 import { useSettings } from '../state/settings.ts';
 import { toggleTokens } from '../state/ui.ts';
 import { probability } from '../format.ts';
@@ -85,7 +85,7 @@ function Tokens({ details, index, onPick }: TokensProps) {
 
 function Alternatives(props: { readonly message: Message; readonly detail: TokenDetail; readonly index: number }) {
   const { message, detail, index } = props;
-  const answering = useChat((state) => selectActiveRun(state) !== null);
+  const answering = useChat(selectBusy);
   return (
     <section className="alternatives" aria-label={strings.inspector.alternatives}>
       <p className="figures alternatives-head">

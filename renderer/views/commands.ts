@@ -1,6 +1,6 @@
 /** Everything that can be done from the keyboard: one list for the shortcuts and for the palette. */
 import { lastOf, newChat, openChat, rawText, regenerate, stopAnswer, useChat } from '../state/chat.ts';
-import { selectActiveRun } from '../state/chatReducers.ts';
+import { selectBusy } from '../state/chatReducers.ts';
 import { groupChats, useChats } from '../state/chats.ts';
 import { unloadModel, useEngine } from '../state/engine.ts';
 import { updateSettings } from '../state/settings.ts';
@@ -18,7 +18,7 @@ export interface Command {
   readonly run: () => void;
 }
 
-const idle = (): boolean => selectActiveRun(useChat.getState()) === null;
+const idle = (): boolean => !selectBusy(useChat.getState());
 
 /** Opens the chat before (-1) or after (+1) the open one in the list. */
 function stepChat(step: number): void {

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { build as bundle } from 'esbuild';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { build } from 'vite';
 
 import type { Fake } from '../e2e/page/fakeBridge.ts';
@@ -93,4 +93,18 @@ export async function hostPage(): Promise<PageHost> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What the page asked main on a route, in its order. */
+export const calls = (page: Page, route: string): Promise<unknown[]> =>
+  page.evaluate(`fake.calls.filter((call) => call.route === '${route}').map((call) => call.input)`);
+
+/** Words in the conversation, not in the region that reads them out. */
+export const said = (page: Page, words: string): Locator => page.locator('.prose').getByText(words).last();
+
+export const composer = (page: Page): Locator => page.getByLabel('Message', { exact: true });
+
+export async function ask(page: Page, words: string): Promise<void> {
+  await composer(page).fill(words);
+  await page.keyboard.press('Enter');
 }

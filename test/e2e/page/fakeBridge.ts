@@ -2,7 +2,7 @@
  * A main process made of memory, put into the page before its scripts run: window.bridge for tests of the page alone.
  * Scenes are set through window.fake.
  */
-import { defaultContextPolicy, defaultSampling, defaultSettings } from '../../../main/contract/domain.ts';
+import { defaultSettings } from '../../../main/contract/domain.ts';
 import type {
   ApiStatus,
   AppInfo,
@@ -18,13 +18,24 @@ import type {
   Settings,
   TokenDetail,
   TokenSource,
-  TokenTiming,
   UpdateStatus,
 } from '../../../main/contract/domain.ts';
 import type { ErrorInfo } from '../../../main/contract/errors.ts';
 import type { EventName, Events } from '../../../main/contract/ipcEvents.ts';
 import type { MetricsOverview, SystemSample } from '../../../main/contract/metrics.ts';
-import { baseModel, download, forecasts, formats, hubTest, requests } from './fakeModels.ts';
+import { fakeChats, message, nextId, now, stats, text, timings } from './fakeChats.ts';
+import type { Answering, FakeRun, Handler, Input } from './fakeChats.ts';
+import {
+  baseModel,
+  description,
+  download,
+  forecasts,
+  formats,
+  hubTest,
+  installedModel,
+  model,
+  requests,
+} from './fakeModels.ts';
 import {
   benchmarks,
   comparison,
@@ -37,20 +48,7 @@ import {
   startups,
 } from './fakeMetrics.ts';
 
-interface FakeRun {
-  readonly generationId: string;
-  readonly chatId: string;
-  readonly messageId: string;
-  text: string;
-  stopped: boolean;
-}
-
-export interface Fake {
-  /** Words the next answers consist of. */
-  answer: string;
-  wordsPerFrame: number;
-  /** Frames wait until release() is called. */
-  hold: boolean;
+export interface Fake extends Answering {
   readonly calls: { route: string; input: unknown }[];
   emit<E extends EventName>(event: E, payload: Events[E]): void;
   setEngine(status: EngineStatus): void;
@@ -83,147 +81,13 @@ export interface Fake {
   readonly hang: string[];
 }
 
-const now = 1_790_000_000_000;
-let lastId = 0;
-const nextId = (prefix: string): string => `${prefix}${(lastId += 1)}`;
-
-const model: LoadedModel = {
-  source: 'nvidia--Nemotron-Flash-3B-Instruct@1a2b3c4',
-  name: 'Nemotron-Flash-3B-Instruct',
-  device: 'cuda',
-  deviceIndex: 0,
-  deviceName: 'RTX 4070',
-  format: 'int4',
-  threads: 8,
-  parameters: 2_749_998_624,
-  layers: 36,
-  vocab: 131072,
-  metaTokens: 256,
-  trainedPositions: 29_000,
-  contextPositions: 8192,
-  weightBytes: 1_760_000_000,
-  stateBytes: 41_000_000,
-  kvBytesPerPosition: 8192,
-  loadNs: 1_840_000_000,
-  weightsFrom: 'source',
-  synthetic: false,
-};
-
-const installedModel: InstalledModel = {
-  id: model.source,
-  name: model.name,
-  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
-  revision: '1a2b3c4d',
-  folder: '/home/mira/.nemoflash/models/nvidia--Nemotron-Flash-3B-Instruct',
-  sizeBytes: 5_520_000_000,
-  origin: 'downloaded',
-  installedAt: now,
-  verifiedAt: now,
-  licenceId: 'cc-by-nc-4.0',
-};
-
-function stats(partial: Partial<GenerationStats> = {}): GenerationStats {
-  return {
-    promptTokens: 4901,
-    reusedTokens: 4812,
-    prefillNs: 21_000_000,
-    ttftNs: 42_000_000,
-    queueNs: 180_000,
-    outputTokens: 512,
-    decodeNs: 1_638_000_000,
-    itlNs: { p50: 3_100_000, p95: 3_300_000, p99: 3_600_000, max: 9_400_000 },
-    finishReason: 'stop',
-    seed: 1234567,
-    device: 'cuda',
-    format: 'int4',
-    ...partial,
-  };
-}
-
-function timings(total: number): TokenTiming[] {
-  let stampNs = 0;
-  let noise = 7;
-  return Array.from({ length: total }, (_, index) => {
-    noise = (noise * 16807) % 2147483647;
-    stampNs += 3_000_000 + (noise % 260_000) + (index % 97 === 96 ? 4_000_000 : 0);
-    return { stampNs, forwardNs: 2_800_000, sampleNs: 90_000 };
-  });
-}
-
-function message(partial: Partial<Message> & { readonly id: string; readonly chatId: string }): Message {
-  return {
-    parentId: null,
-    role: 'user',
-    content: '',
-    createdAt: now + (lastId += 1),
-    status: 'complete',
-    error: null,
-    stats: null,
-    ...partial,
-  };
-}
-
 const listeners = new Map<string, Set<(payload: never) => void>>();
-const chats = new Map<string, Chat>();
-const removed = new Map<string, Chat>();
-const runs: FakeRun[] = [];
 let settings: Settings = { ...defaultSettings, modelId: model.source, tourSeen: true };
 let status: EngineStatus = { state: 'ready', model, running: 0, queued: 0 };
 let api: ApiStatus = { state: 'off', url: null, problem: null, ownedByShell: false, requests: [] };
 let installed: readonly InstalledModel[] = [installedModel];
 let underWay: readonly DownloadStatus[] = [];
 let tokenSource: TokenSource = 'none';
-
-const description: RepoDescription = {
-  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
-  revision: '1a2b3c4d5e6f',
-  files: [],
-  totalBytes: 5_520_000_000,
-  licence: {
-    id: 'cc-by-nc-4.0',
-    name: 'CC BY-NC 4.0',
-    link: 'https://example.invalid/licence',
-    text: 'Attribution, non-commercial. '.repeat(60),
-  },
-  gated: false,
-  targetFolder: '/home/mira/.nemoflash/models',
-  freeBytes: 211_000_000_000,
-  forecasts: [
-    {
-      format: 'bf16',
-      device: 'cuda',
-      memoryBytes: 6_400_000_000,
-      memoryFreeBytes: 12_000_000_000,
-      fits: true,
-      tokensPerSecond: 82,
-    },
-    {
-      format: 'int8',
-      device: 'cuda',
-      memoryBytes: 3_500_000_000,
-      memoryFreeBytes: 12_000_000_000,
-      fits: true,
-      tokensPerSecond: 124,
-    },
-    {
-      format: 'int4',
-      device: 'cuda',
-      memoryBytes: 2_200_000_000,
-      memoryFreeBytes: 12_000_000_000,
-      fits: true,
-      tokensPerSecond: 160,
-    },
-    {
-      format: 'f32',
-      device: 'cuda',
-      memoryBytes: 12_600_000_000,
-      memoryFreeBytes: 12_000_000_000,
-      fits: false,
-      tokensPerSecond: null,
-    },
-  ],
-  recommendedFormat: 'bf16',
-};
 
 let apiKey = 'nf-kP3rT5wXy7zA1bC3dE4fG6hJ8kL9mN2';
 
@@ -239,98 +103,17 @@ function emit<E extends EventName>(event: E, payload: Events[E]): void {
   for (const listener of listeners.get(event) ?? []) listener(payload as never);
 }
 
-function summaries() {
-  return [...chats.values()].map(({ id, title, createdAt, updatedAt, pinned }) => ({
-    id,
-    title,
-    createdAt,
-    updatedAt,
-    pinned,
-  }));
-}
-
-function put(changed: Message): void {
-  const chat = chats.get(changed.chatId);
-  if (chat === undefined) return;
-  const messages = [...chat.messages.filter((entry) => entry.id !== changed.id), changed];
-  chats.set(chat.id, { ...chat, messages, leafId: changed.id, updatedAt: chat.updatedAt + 1 });
-}
-
-function addChat(partial: Partial<Chat> & { readonly id: string }): Chat {
-  const chat: Chat = {
-    title: '',
-    createdAt: now,
-    updatedAt: now,
-    pinned: false,
-    systemPrompt: '',
-    context: defaultContextPolicy,
-    sampling: defaultSampling,
-    draft: '',
-    leafId: null,
-    messages: [],
-    ...partial,
-  };
-  chats.set(chat.id, chat);
-  return chat;
-}
-
-function finish(run: FakeRun, reason: GenerationStats['finishReason']): void {
-  const chat = chats.get(run.chatId);
-  const answer = chat?.messages.find((entry) => entry.id === run.messageId);
-  if (answer === undefined) return;
-  const done: Message = {
-    ...answer,
-    content: run.text,
-    status: 'complete',
-    stats: stats({ finishReason: reason, outputTokens: run.text.split(' ').length }),
-  };
-  put(done);
-  emit('chat.finished', { generationId: run.generationId, message: done });
-}
-
-function stream(run: FakeRun): void {
-  const words = fake.answer.split(/(?<=\s)/);
-  const all = timings(words.length);
-  const total = 88;
-  const ids = { generationId: run.generationId, chatId: run.chatId, messageId: run.messageId };
-  emit('chat.prefill', { ...ids, doneTokens: total, totalTokens: total, reusedTokens: 4812, elapsedNs: 21_000_000 });
-  let at = 0;
-  const step = (): void => {
-    if (run.stopped) return finish(run, 'cancelled');
-    if (fake.hold) return void setTimeout(step, 10);
-    if (at >= words.length) return finish(run, 'stop');
-    const text = words.slice(at, at + fake.wordsPerFrame).join('');
-    run.text += text;
-    emit('chat.tokens', {
-      ...ids,
-      text,
-      timings: all.slice(at, at + fake.wordsPerFrame),
-      sentAt: performance.timeOrigin + performance.now(),
-    });
-    at += fake.wordsPerFrame;
-    setTimeout(step, 16);
-  };
-  setTimeout(step, 16);
-}
-
-function startRun(chatId: string, parentId: string | null) {
-  const answer = message({ id: nextId('a'), chatId, parentId, role: 'assistant', status: 'streaming' });
-  put(answer);
-  const run: FakeRun = { generationId: nextId('g'), chatId, messageId: answer.id, text: '', stopped: false };
-  runs.push(run);
-  setTimeout(() => stream(run), 0);
-  return { generationId: run.generationId, answer };
-}
-
-type Input = Record<string, never> & Record<string, unknown>;
-type Handler = (input: Input) => unknown;
-const text = (value: unknown): string => String(value);
+const chats = fakeChats(
+  emit,
+  () => fake,
+  () => settings,
+);
 
 let samples = 0;
 
 /** Of every answer with figures, newest first, and one that the API gave. */
 function records() {
-  const answers = [...chats.values()].flatMap((chat) => chat.messages).filter((entry) => entry.stats !== null);
+  const answers = chats.messages().filter((entry) => entry.stats !== null);
   const own = answers.map((entry, index) =>
     recordOf({ id: index + 2, messageId: entry.id, at: entry.createdAt }, entry.stats!, timings(512)),
   );
@@ -430,66 +213,8 @@ const handlers: Record<string, Handler> = {
   'api.status': () => api,
   'api.key': () => ({ key: apiKey }),
   'api.rotateKey': () => ({ key: (apiKey = `nf-${nextId('fresh')}-8Qv2rT5wXy7zA1bC3dE4`) }),
-  'chats.list': summaries,
-  'chats.create': () => addChat({ id: nextId('c'), updatedAt: now + lastId, sampling: settings.sampling }),
-  'chats.get': (input) => chats.get(text(input['chatId'])),
-  'chats.update': ({ chatId, ...patch }) => {
-    const chat = { ...chats.get(text(chatId))!, ...patch } as Chat;
-    chats.set(chat.id, chat);
-    emit('chats.changed', summaries());
-    return chat;
-  },
-  'chats.remove': (input) => {
-    const id = text(input['chatId']);
-    removed.set(id, chats.get(id)!);
-    chats.delete(id);
-    return null;
-  },
-  'chats.restore': (input) => {
-    const chat = removed.get(text(input['chatId']))!;
-    chats.set(chat.id, chat);
-    return chat;
-  },
-  'chats.search': (input) =>
-    [...chats.values()].flatMap((chat) =>
-      chat.messages.flatMap((entry) => {
-        const at = entry.content.toLowerCase().indexOf(text(input['query']).toLowerCase());
-        if (at === -1) return [];
-        const start = Math.max(0, at - 30);
-        const snippet = entry.content.slice(start, at + 90);
-        const matchStart = at - start;
-        const matchEnd = matchStart + text(input['query']).length;
-        return [{ chatId: chat.id, messageId: entry.id, title: chat.title, snippet, matchStart, matchEnd }];
-      }),
-    ),
-  'chat.send': (input) => {
-    const chatId = text(input['chatId']);
-    const parentId = input['parentId'] === null ? null : text(input['parentId']);
-    const user = message({ id: nextId('u'), chatId, parentId, content: text(input['content']) });
-    put(user);
-    const chat = chats.get(chatId);
-    if (chat !== undefined && chat.title === '') chats.set(chatId, { ...chat, title: user.content.slice(0, 40) });
-    const started = startRun(chatId, user.id);
-    emit('chats.changed', summaries());
-    return { ...started, user };
-  },
-  'chat.regenerate': (input) => {
-    const chatId = text(input['chatId']);
-    const before = chats.get(chatId)?.messages.find((entry) => entry.id === input['messageId']);
-    return startRun(chatId, before?.parentId ?? null);
-  },
-  'chat.stop': (input) => {
-    const run = runs.find((entry) => entry.generationId === input['generationId']);
-    if (run !== undefined) run.stopped = true;
-    return null;
-  },
-  'chat.branch': (input) => {
-    const chatId = text(input['chatId']);
-    const before = chats.get(chatId)?.messages.find((entry) => entry.id === input['messageId']);
-    return startRun(chatId, before?.parentId ?? null);
-  },
+  ...chats.handlers,
   'chat.inspect': () => fake.details,
-  'chat.timings': () => timings(512),
   'metrics.overview': () => fake.overview,
   'metrics.answers': () => records(),
   'metrics.answer': ({ messageId }) => records().find((record) => record.messageId === messageId) ?? null,
@@ -544,8 +269,8 @@ const fake: Fake = {
   release: () => {
     fake.hold = false;
   },
-  lastRun: () => runs.at(-1) ?? null,
-  addChat,
+  lastRun: chats.lastRun,
+  addChat: chats.addChat,
   message,
   stats,
   setSettings: (patch) => {

@@ -1,16 +1,104 @@
-/** The answers of the model room for the fake bridge, and scenes of its pages. */
+/** The models of the fake bridge, and the answers of the model room. */
 import type {
   DownloadStatus,
   FormatForecast,
   HubPart,
   HubTest,
   InstalledModel,
+  LoadedModel,
   ModelFormat,
   NetworkRequest,
+  RepoDescription,
   WeightFormat,
 } from '../../../main/contract/domain.ts';
 
 const now = 1_790_000_000_000;
+
+export const model: LoadedModel = {
+  source: 'nvidia--Nemotron-Flash-3B-Instruct@1a2b3c4',
+  name: 'Nemotron-Flash-3B-Instruct',
+  device: 'cuda',
+  deviceIndex: 0,
+  deviceName: 'RTX 4070',
+  format: 'int4',
+  threads: 8,
+  parameters: 2_749_998_624,
+  layers: 36,
+  vocab: 131072,
+  metaTokens: 256,
+  trainedPositions: 29_000,
+  contextPositions: 8192,
+  weightBytes: 1_760_000_000,
+  stateBytes: 41_000_000,
+  kvBytesPerPosition: 8192,
+  loadNs: 1_840_000_000,
+  weightsFrom: 'source',
+  synthetic: false,
+};
+
+export const installedModel: InstalledModel = {
+  id: model.source,
+  name: model.name,
+  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+  revision: '1a2b3c4d',
+  folder: '/home/mira/.nemoflash/models/nvidia--Nemotron-Flash-3B-Instruct',
+  sizeBytes: 5_520_000_000,
+  origin: 'downloaded',
+  installedAt: now,
+  verifiedAt: now,
+  licenceId: 'cc-by-nc-4.0',
+};
+
+export const description: RepoDescription = {
+  repo: 'nvidia/Nemotron-Flash-3B-Instruct',
+  revision: '1a2b3c4d5e6f',
+  files: [],
+  totalBytes: 5_520_000_000,
+  licence: {
+    id: 'cc-by-nc-4.0',
+    name: 'CC BY-NC 4.0',
+    link: 'https://example.invalid/licence',
+    text: 'Attribution, non-commercial. '.repeat(60),
+  },
+  gated: false,
+  targetFolder: '/home/mira/.nemoflash/models',
+  freeBytes: 211_000_000_000,
+  forecasts: [
+    {
+      format: 'bf16',
+      device: 'cuda',
+      memoryBytes: 6_400_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 82,
+    },
+    {
+      format: 'int8',
+      device: 'cuda',
+      memoryBytes: 3_500_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 124,
+    },
+    {
+      format: 'int4',
+      device: 'cuda',
+      memoryBytes: 2_200_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: true,
+      tokensPerSecond: 160,
+    },
+    {
+      format: 'f32',
+      device: 'cuda',
+      memoryBytes: 12_600_000_000,
+      memoryFreeBytes: 12_000_000_000,
+      fits: false,
+      tokensPerSecond: null,
+    },
+  ],
+  recommendedFormat: 'bf16',
+};
 
 const needs: Readonly<Record<WeightFormat, number>> = { f32: 12.6, bf16: 6.4, int8: 3.5, mixed: 2.5, int4: 2.2 };
 const speeds: Readonly<Record<WeightFormat, number>> = { f32: 41, bf16: 82, int8: 124, mixed: 151, int4: 160 };

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Message } from '../../../main/contract/domain.ts';
 import {
   initialChat,
+  isFromElsewhere,
   reduceFinished,
   reduceFrames,
+  reduceHead,
   reduceOpened,
   reducePrefill,
   reduceStarted,
@@ -117,5 +119,32 @@ describe('the tree of messages', () => {
     expect(reduceOpened(initialChat, chat(messages, 'gone')).open?.path).toEqual(['u1', 'a3', 'u3']);
     const orphan = [message('u8', 'lost'), message('a8', 'u8')];
     expect(reduceOpened(initialChat, chat(orphan, 'a8')).open?.path).toEqual(['u8', 'a8']);
+  });
+});
+
+describe('a chat that is asked for again', () => {
+  const half = message('a1', 'u1', { content: 'Hello wor', status: 'streaming' });
+  const question = message('u1', null);
+
+  test('in the middle of an answer shows all of its text, and what follows once', () => {
+    const joined = reduceFrames(opened(), [frame('g1', 'wor')]);
+    const asked = reduceOpened(joined, chat([question, half], 'a1'));
+    expect(runFor(asked, 'a1')?.content.text).toBe('Hello wor');
+    expect(runFor(reduceFrames(asked, [frame('g1', 'ld')]), 'a1')?.content.text).toBe('Hello world');
+  });
+
+  test('follows what another window asked, keeps the draft here, and leaves a reader of another version there', () => {
+    const before = reduceHead(reduceOpened(initialChat, chat([question, half], 'a1')), { draft: 'half a thought' });
+    const elsewhere = { chatId: 'c', messageId: 'a2' };
+    expect(isFromElsewhere(before, elsewhere)).toBe(true);
+    expect(isFromElsewhere({ ...before, asking: { chatId: 'c', stop: false } }, elsewhere)).toBe(false);
+
+    const next = [message('u2', 'a1'), message('a2', 'u2', { content: '', status: 'streaming' })];
+    const followed = reduceOpened(before, chat([question, half, ...next], 'a2'));
+    expect(followed.open).toMatchObject({ leafId: 'a2', draft: 'half a thought' });
+    expect(isFromElsewhere(followed, elsewhere)).toBe(false);
+
+    const other = message('a3', 'u1', { content: 'Another version', status: 'streaming' });
+    expect(reduceOpened(before, chat([question, half, other], 'a3')).open?.leafId).toBe('a1');
   });
 });
