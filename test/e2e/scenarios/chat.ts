@@ -31,7 +31,8 @@ export function chatScenarios(kind: ShellKind): void {
       writeFileSync(path.join(home, 'settings.json'), JSON.stringify(settings));
       shell = await kind.start({ home, args: ['--model', 'synthetic:tiny'] });
       message = shell.page.getByRole('textbox', { name: 'Message' });
-      answers = shell.page.getByRole('article', { name: 'Model' });
+      // A long answer is several rows; its end is in the last.
+      answers = shell.page.getByRole('article', { name: 'Model' }).last();
       await shell.page.getByRole('button', { name: /^Model: synthetic:tiny/ }).waitFor();
     });
     afterAll(async () => {
