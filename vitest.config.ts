@@ -24,6 +24,7 @@ export default defineConfig({
     allowOnly: false,
     reporters: ['default', './test/support/closingLine.ts'],
     environment: 'node',
+    setupFiles: [path.join(import.meta.dirname, 'test', 'support', 'plainEnvironment.ts')],
     // Programs that tests start are compiled once, not hundreds of times; main/bin.mjs does the same for itself.
     env: { NODE_COMPILE_CACHE: path.join(import.meta.dirname, 'build', 'compile-cache') },
     maxWorkers: 2,

@@ -218,10 +218,10 @@ class Soak {
   }
 }
 
-/** Throws when a request fails that should not. `onSample` hears of each sample of memory. */
+/** Throws when a request fails that should not. `leastAnswers`: also when that takes longer. `onSample` hears of each sample of memory. */
 export async function soak(
   seconds: number,
-  options: { readonly seed?: number; readonly onSample?: (line: string) => void } = {},
+  options: { readonly seed?: number; readonly leastAnswers?: number; readonly onSample?: (line: string) => void } = {},
 ): Promise<SoakReport> {
   const home = freshFolder('soak');
   const running = await startApp(home);
@@ -233,7 +233,7 @@ export async function soak(
     const elapsed = (): number => (performance.now() - started) / 1000;
     const sampleEvery = Math.max(5, seconds / 60);
     let sampled = 0;
-    while (elapsed() < seconds) {
+    while (elapsed() < seconds || run.answers < (options.leastAnswers ?? 0)) {
       await run.step();
       if (elapsed() < sampled + sampleEvery) continue;
       sampled = elapsed();
