@@ -37,7 +37,7 @@ async function startServer(home: string, cuts: (number | null)[], whole = file) 
     else {
       response.flushHeaders();
       response.write(whole.subarray(from, from + cut));
-      void vi.waitUntil(() => keptBytes(home) >= from + cut, 10_000).finally(() => response.destroy());
+      void vi.waitUntil(() => keptBytes(home) >= from + cut, 50_000).finally(() => response.destroy());
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

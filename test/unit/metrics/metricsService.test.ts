@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import type { GenerationStats, Message } from '../../../main/contract/domain.ts';
 import type { GeneratedToken, GenerateResult } from '../../../main/engine/engineApi.ts';
@@ -66,6 +66,8 @@ describe('a measured answer', () => {
   it('says what else went on while its worst token was made', async () => {
     const { metrics } = await openMetrics();
     const nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(nowMs);
+    onTestFinished(() => clock.mockRestore());
     const result = resultWith(8, 5, 0);
     // The engine's clock stands at 100 ms now; the slow token took from 10 to 40 ms of it.
     metrics.timeline.note('gc', nowMs - 100 + 15, nowMs - 100 + 20);

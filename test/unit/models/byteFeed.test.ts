@@ -1,7 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import type { Dispatcher } from 'undici';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { ByteFeed } from '../../../main/models/byteFeed.ts';
 
@@ -45,14 +43,17 @@ test('the head comes with the real answer, not with an informational one', async
 });
 
 test('fast bytes come in batches of a megabyte, slow ones after a moment, and null ends them', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const { feed, connection } = connected();
   const first = feed.next();
   for (let i = 0; i < 16; i++) feed.onResponseData(connection, chunk());
   expect(sizes(await first)).toEqual(Array(16).fill(chunkBytes));
   const slow = feed.next();
   feed.onResponseData(connection, new Uint8Array(3));
-  await sleep(20);
+  await vi.advanceTimersByTimeAsync(20);
   feed.onResponseData(connection, new Uint8Array(4));
+  await vi.advanceTimersByTimeAsync(100);
   expect(sizes(await slow)).toEqual([3, 4]);
   feed.onResponseData(connection, new Uint8Array(5));
   feed.onResponseEnd();

@@ -26,11 +26,11 @@ afterEach(async () => {
   removeFolder(folder);
 });
 
-async function serve(given?: string): Promise<void> {
+async function serve(given?: string, answer = 'New York'): Promise<void> {
   seen = [];
   service = new ApiService({
     presets: () => [],
-    engine: scriptedEngine('New York', 5),
+    engine: scriptedEngine(answer, 5),
     version: '0',
     key: await ApiKey.open(file, given),
     log: { error: () => undefined },
@@ -129,6 +129,7 @@ it('requests are shown while they run and after, without what they say', async (
 });
 
 it('a stream that fails, or whose client leaves, is shown as what it came to', async () => {
+  await serve(undefined, 'x'.repeat(1000));
   await service.follow({ enabled: true, port: await freePort() });
   const leaving = new AbortController();
   const stream = (signal: AbortSignal | null) =>
