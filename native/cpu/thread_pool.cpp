@@ -21,6 +21,7 @@ namespace {
 constexpr auto longest_spin = std::chrono::microseconds(100);
 constexpr int pauses_per_look = 16;
 constexpr std::uint32_t open_gate = 1u << 31;
+constexpr std::uint32_t beyond_all_tasks = 1u << 31;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -92,9 +93,21 @@ void ThreadPool::lead(Call call, const void* context) {
   if (n_idle_.load() > 0) epoch_.notify_all();
   struct Closing {
     ThreadPool& pool;
-    ~Closing() { pool.close(); }
-  } const closing{*this};
+    bool is_whole = false;
+    ~Closing() {
+      if (!is_whole) pool.abandon();
+      pool.close();
+    }
+  } closing{*this};
   call(context);
+  closing.is_whole = true;
+}
+
+/// The caller has left in the middle: no task is left to take and nothing to wait for, so the others come out at once.
+void ThreadPool::abandon() {
+  n_taken_.store(beyond_all_tasks);
+  n_done_.store(beyond_all_tasks);
+  n_done_.notify_all();
 }
 
 /// Lets nobody in any more and waits until all workers are out.

@@ -25,8 +25,8 @@ class ThreadPool {
 
   /// Calls pass() on every thread that is free and on this one; returns when all have left it. Every thread must come
   /// to the same calls of run() in the same order. Outside their tasks it may read only what nobody writes during the
-  /// pass: it can be many stages behind. What pass() throws here goes on to the caller; another thread that throws
-  /// leaves its share to the rest. One caller at a time.
+  /// pass: it can be many stages behind. What pass() throws here ends the pass for all and goes on to the caller;
+  /// another thread that throws leaves its share to the rest. One caller at a time.
   template <class Pass>
   void together(const Pass& pass) {
     lead([](const void* context) { (*static_cast<const Pass*>(context))(); }, &pass);
@@ -76,6 +76,7 @@ class ThreadPool {
   };
 
   void lead(Call, const void* context);
+  void abandon();
   void close();
   void worker(int thread);
   bool enter();

@@ -69,6 +69,21 @@ TEST("what a pass throws on the caller reaches the caller, and the pool goes on"
   }
 }
 
+TEST("a caller that throws keeps nobody waiting for what only it would have done") {
+  ThreadPool pool(2);
+  std::atomic<bool> has_passed{false};
+  CHECK_THROWS(pool.together([&] {
+    if (ThreadPool::is_caller()) {
+      while (!has_passed) std::this_thread::yield();
+      throw EngineError(ErrorCode::cancelled, "stopped");
+    }
+    has_passed = true;
+    pool.run_on_caller([] {});
+    pool.run(1, [](int, int) {});
+  }),
+               ErrorCode::cancelled, "stopped");
+}
+
 TEST("threads that throw leave their tasks to the caller") {
   ThreadPool pool(n_threads);
   std::atomic<int> n_run{0};
