@@ -97,6 +97,16 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: the app`, () =
     expect(await shell.ask('models.downloads', {})).toEqual({ ok: true, value: [] });
   });
 
+  it("has the system's own menu, whose About shows version, licences and diagnostics", async () => {
+    const roles = new Set(JSON.stringify(shell.told.find(({ type }) => type === 'menu')).match(/(?<="role":")\w+/g));
+    expect([...roles]).toEqual(expect.arrayContaining(['editMenu', 'zoomIn', 'resetZoom', 'windowMenu', 'quit']));
+    shell.chooseMenu('About Nemoflash');
+    await shell.page.getByText(/^Nemoflash · .*\d+\.\d+\.\d+/).waitFor();
+    await shell.page.getByRole('button', { name: 'Licences' }).click();
+    await shell.page.getByRole('dialog', { name: 'Licences' }).getByText('Electron').first().waitFor();
+    await shell.page.keyboard.press('Escape');
+  });
+
   it('keeps the machine awake while it answers and no longer, and asks the engine after a sleep', async () => {
     await shell.ask('engine.load', { source: 'synthetic:tiny' });
     const { value: chat } = (await shell.ask('chats.create', {})) as { value: { id: string } };
@@ -178,6 +188,18 @@ describe.skipIf(electronDouble.skipped)(`${electronDouble.title}: start and end`
     shell.signal('SIGTERM');
     expect(await shell.exited).toBe(0);
     expect(told()).toContain('trayGone');
+  });
+
+  it('draws the window on the CPU from the next start on, for those who leave the GPU to the model', async () => {
+    const home = testHome();
+    const first = await startElectronDouble({ home });
+    const desktop = { tray: false, softwareRendering: true, spellCheck: false };
+    expect(await first.ask('settings.update', { desktop })).toMatchObject({ ok: true });
+    expect(first.told.map(({ type }) => type)).not.toContain('softwareRendering');
+    await first.close();
+    const second = await startElectronDouble({ home });
+    onTestFinished(() => second.close());
+    expect(second.told.map(({ type }) => type)).toContain('softwareRendering');
   });
 
   it('says after a kill that it did not end in order, once, and starts without a model in safe mode', async () => {

@@ -78,9 +78,18 @@ export const shell = {
   },
 };
 
+interface MenuItem {
+  readonly role?: string;
+  readonly label?: string;
+  readonly submenu?: readonly MenuItem[];
+  readonly click?: () => void;
+}
+
+let menuItems: readonly MenuItem[] = [];
 export const Menu = {
-  buildFromTemplate: (template: unknown): unknown => template,
-  setApplicationMenu(menu: unknown): void {
+  buildFromTemplate: (template: readonly MenuItem[]): readonly MenuItem[] => template,
+  setApplicationMenu(menu: readonly MenuItem[]): void {
+    menuItems = menu;
     app.tell({ type: 'menu', menu });
   },
 };
@@ -96,7 +105,8 @@ export const safeStorage = {
 export const nativeTheme = { shouldUseDarkColors: false, themeSource: 'system' };
 
 interface Order {
-  readonly type: 'pickFolder' | 'invokeAs' | 'resume' | 'closeWindow';
+  readonly type: 'pickFolder' | 'invokeAs' | 'resume' | 'closeWindow' | 'menu';
+  readonly label?: string;
   readonly folder?: string | null;
   readonly id?: number;
   readonly frame?: Frame | null;
@@ -110,6 +120,10 @@ process.on('message', (order: Order) => {
   }
   if (order.type === 'closeWindow') void BrowserWindow.getAllWindows()[0]?.close();
   if (order.type === 'resume') powerMonitor.emit('resume');
+  if (order.type === 'menu') {
+    const items = menuItems.flatMap(({ submenu }) => submenu ?? []);
+    items.find(({ label }) => label === order.label)?.click?.();
+  }
   const [window] = BrowserWindow.getAllWindows();
   if (order.type === 'invokeAs' && window !== undefined) {
     void window.webContents

@@ -30,6 +30,8 @@ export interface ElectronShell extends Shell {
   signal(name: NodeJS.Signals): void;
   /** As if the machine had slept and woken up. */
   resume(): void;
+  /** As if an item of the native menu had been chosen. */
+  chooseMenu(label: string): void;
   /** As if the user had closed the window by its button. */
   closeWindow(): void;
 }
@@ -112,6 +114,7 @@ export async function startElectronDouble(options: StartOptions): Promise<Electr
     },
     signal: (name) => void child.kill(name),
     resume: () => void child.send({ type: 'resume' }),
+    chooseMenu: (label) => void child.send({ type: 'menu', label }),
     closeWindow: () => void child.send({ type: 'closeWindow' }),
     async close() {
       child.kill('SIGTERM');

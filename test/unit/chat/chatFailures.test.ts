@@ -28,6 +28,23 @@ describe('the chat service, when something goes wrong', () => {
     expect(service.of('chat.finished')[0]?.message).toEqual(answer);
   });
 
+  test("an answer that the engine's error cut off goes on after its text, and is then whole", async () => {
+    const service = setUp();
+    const { chat, answer } = ask(service);
+    service.engine.last.feed('In the');
+    service.engine.last.fail(new AppError('DEVICE_LOST', 'The GPU is gone.', { retryable: true }));
+    await service.settled();
+    const more = service.chats.continue({ chatId: chat.id, messageId: answer.id });
+    expect(more.answer).toMatchObject({ id: answer.id, content: 'In the', status: 'streaming', error: null });
+    expect(service.engine.prompts.at(-1)?.at(-1)).toMatchObject({ role: 'assistant', content: 'In the' });
+    service.engine.last.feed(' east.');
+    service.engine.last.finish();
+    await service.settled();
+    const { messages } = service.chats.get({ chatId: chat.id });
+    expect(messages).toHaveLength(2);
+    expect(messages[1]).toMatchObject({ content: 'In the east.', status: 'complete', error: null });
+  });
+
   test('an unknown error never shows its text', async () => {
     const service = setUp();
     const { chat } = ask(service);
