@@ -63,6 +63,8 @@ it('names no development dependency, and the version of package.json', async () 
   expect(packed['version']).toBe(own['version']);
   expect(packed['devDependencies']).toBeUndefined();
   expect(packed['main']).toBe('out/main/index.cjs');
+  // Electron names its windows by it, and the menu's entry is found by it.
+  expect(packed['desktopName']).toBe('nemoflash.desktop');
 });
 
 it('loads the addon from its unpacked place under plain Node', async () => {
