@@ -87,6 +87,8 @@ async function straight() {
     mbPerSecond: sizeBytes / 1e6 / seconds,
     cores: cpuSeconds / seconds,
     cpuSecondsPerGb: cpuSeconds / (sizeBytes / 1e9),
+    // Of a command that fetches nothing: part of the figures above, whatever the size.
+    startCpuSeconds: idle.usage().cpuSeconds,
     memoryAboveIdleMb: (maxRssBytes - idle.usage().maxRssBytes) / 1e6,
   };
 }
