@@ -32,7 +32,9 @@ function HowItEnded({ message, run }: { readonly message: Message; readonly run:
       {strings.chat.continue}
     </Button>
   );
-  if (message.status === 'failed' || message.error !== null) return <Failure message={message} error={message.error} />;
+  if (message.status === 'failed' || message.error !== null) {
+    return <Failure message={message} error={message.error} goOn={message.content === '' ? null : goOn} />;
+  }
   if (message.status === 'interrupted') return <Ending words={strings.chat.interrupted} action={goOn} />;
   switch (message.stats?.finishReason) {
     case 'cancelled':
@@ -89,21 +91,28 @@ function ModelPage({ label }: { readonly label: string }) {
   );
 }
 
-function Failure({ message, error }: { readonly message: Message; readonly error: ErrorInfo | null }) {
+interface FailureProps {
+  readonly message: Message;
+  readonly error: ErrorInfo | null;
+  /** The button that goes on after the text that had come; null when none had. */
+  readonly goOn: ReactNode;
+}
+
+function Failure(props: FailureProps) {
   return (
-    <Notice tone="bad" actions={<FailureAction message={message} error={error} />}>
-      {error?.message ?? strings.chat.failed}
+    <Notice tone="bad" actions={<FailureAction {...props} />}>
+      {props.error?.message ?? strings.chat.failed}
     </Notice>
   );
 }
 
-function FailureAction({ message, error }: { readonly message: Message; readonly error: ErrorInfo | null }) {
+function FailureAction({ message, error, goOn }: FailureProps) {
   const status = useEngine((state) => state.status);
   switch (error?.code) {
     case 'DEVICE_LOST':
-      // While the engine is still lost, the way back is to load again; after that, to answer again.
+      // While the engine is still lost, the way back is to load again; after that, to go on or to answer again.
       if (status?.state === 'lost') return <LostActions request={status.request} />;
-      return <Retry message={message} />;
+      return <Retry message={message} goOn={goOn} />;
     case 'CONTEXT_FULL':
       return <ModelPage label={strings.chat.moreContext} />;
     case 'NO_MODEL':
@@ -122,14 +131,17 @@ function FailureAction({ message, error }: { readonly message: Message; readonly
         </Button>
       );
     default:
-      return <Retry message={message} />;
+      return <Retry message={message} goOn={goOn} />;
   }
 }
 
-function Retry({ message }: { readonly message: Message }) {
+function Retry({ message, goOn }: Omit<FailureProps, 'error'>) {
   return (
-    <Button look="link" onClick={() => void regenerate(message.id)}>
-      {strings.common.retry}
-    </Button>
+    <>
+      {goOn}
+      <Button look="link" onClick={() => void regenerate(message.id)}>
+        {strings.common.retry}
+      </Button>
+    </>
   );
 }

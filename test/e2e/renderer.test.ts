@@ -115,6 +115,15 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await page.context().close();
   });
 
+  test('an answer that the engine could not end goes on after its text, or is given again', async () => {
+    const { page } = await host.open({ scene: conversation });
+    const failure = page.getByRole('alert').filter({ hasText: 'The GPU was reset' });
+    await failure.getByRole('button', { name: 'Try again' }).waitFor();
+    await failure.getByRole('button', { name: 'Continue' }).click();
+    await expect.poll(() => calls(page, 'chat.continue')).toMatchObject([{ chatId: 'c-long' }]);
+    await page.context().close();
+  });
+
   test('the palette finds a chat by its letters and opens it', async () => {
     const { page } = await host.open({ scene: conversation });
     await page.locator('.prose').last().waitFor();
