@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
+#include "durable_file.h"
 #include "guard.h"
 #include "model_impl.h"
-#include "weight_cache.h"
+#include "weight_cache_format.h"
 
 namespace nf {
 namespace {
@@ -37,6 +39,41 @@ std::pair<std::vector<std::byte>, std::vector<Token>> gather(const Segment* tail
   }
   for (const Segment* s : chain) out.second.insert(out.second.end(), s->tokens.begin(), s->tokens.end());
   return out;
+}
+
+/// Writes a file that appears whole or not at all. Returns why it could not be kept (full disk, read-only, being
+/// written by another process) or an empty string. Throws cancelled.
+std::string write_whole(const std::filesystem::path& path, const CacheKey& key,
+                        const std::vector<CacheSection>& sections, const StopFlag& stop) {
+  const std::string intro = utf8_of_path(path) + " could not be written: ";
+  try {
+    std::filesystem::create_directories(path.parent_path());
+    std::vector<std::span<const std::byte>> spans;
+    std::uint64_t n_bytes = 0;
+    for (const CacheSection& section : sections) {
+      spans.push_back(section.bytes);
+      n_bytes += aligned_offset(section.bytes.size());
+    }
+    const std::string lack = lack_of_room(path.parent_path(), n_bytes);
+    if (!lack.empty()) return intro + lack;
+    DurableFile file(path);
+    const auto checksums = section_checksums(spans, stop);
+    write_cache_start(file);
+    std::uint64_t offset = section_alignment;
+    std::vector<CacheTable::Entry> entries;
+    for (std::size_t i = 0; i < sections.size(); ++i) {
+      const std::uint64_t end = offset + spans[i].size();
+      entries.push_back({sections[i].name, offset, spans[i].size(), checksums[i]});
+      file.write(spans[i]);
+      write_padding(file, end);
+      offset = aligned_offset(end);
+    }
+    write_cache_end(file, key, entries, offset);
+    file.commit();
+    return "";
+  } catch (const std::system_error& error) {  // std::filesystem's are of this kind
+    return intro + error.code().message();
+  }
 }
 
 template <class T>
@@ -93,7 +130,7 @@ std::string write_checkpoint(const Model& model, const Checkpoint& checkpoint, c
                                        {"state", bytes_of(saved->state)},
                                        {"kv", bytes_of(rows)}};
     if (!saved->logits.empty()) sections.push_back({"logits", bytes_of(saved->logits)});
-    return write_weight_cache(file, key_of(impl), sections, stop, {});
+    return write_whole(file, key_of(impl), sections, stop);
   });
 }
 

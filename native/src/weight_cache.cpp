@@ -101,33 +101,6 @@ std::vector<std::uint64_t> checksums_of(const std::vector<std::span<const std::b
   return out;
 }
 
-/// Writes head, sections and table.
-void write_all(DurableFile& file, const CacheKey& key, const std::vector<CacheSection>& sections, const StopFlag& stop,
-               const CacheProgress& progress) {
-  std::vector<std::span<const std::byte>> spans;
-  std::uint64_t total = 0, done = 0;
-  for (const CacheSection& section : sections) spans.push_back(section.bytes), total += section.bytes.size();
-  const auto checksums = section_checksums(spans, stop);
-
-  write_cache_start(file);
-  std::uint64_t offset = section_alignment;
-  std::vector<CacheTable::Entry> entries;
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    const auto bytes = sections[i].bytes;
-    entries.push_back({sections[i].name, offset, bytes.size(), checksums[i]});
-    for (std::size_t at = 0; at < bytes.size(); at += 8 * piece_bytes) {
-      if (stop.load(std::memory_order_relaxed)) throw_cancelled();
-      const std::size_t n = std::min(8 * piece_bytes, bytes.size() - at);
-      file.write(bytes.subspan(at, n));
-      done += n;
-      if (progress) progress(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
-    }
-    write_padding(file, offset + bytes.size());
-    offset = aligned_offset(offset + bytes.size());
-  }
-  write_cache_end(file, key, entries, offset);
-}
-
 }  // namespace
 
 std::string text_of(const CacheTable::Entry& entry) {
@@ -278,25 +251,6 @@ const std::byte* WeightCache::find(const std::string& name, std::size_t n_bytes)
 
 std::filesystem::path weight_cache_file(const std::filesystem::path& dir, WeightFormat format) {
   return dir / (std::string(name_of(format)) + ".nfweights");
-}
-
-std::string write_weight_cache(const std::filesystem::path& path, const CacheKey& key,
-                               const std::vector<CacheSection>& sections, const StopFlag& stop,
-                               const CacheProgress& progress) {
-  const std::string intro = utf8_of_path(path) + " could not be written: ";
-  try {
-    std::filesystem::create_directories(path.parent_path());
-    std::uint64_t n_bytes = 0;
-    for (const CacheSection& section : sections) n_bytes += aligned_offset(section.bytes.size());
-    const std::string lack = lack_of_room(path.parent_path(), n_bytes);
-    if (!lack.empty()) return intro + lack;
-    DurableFile file(path);
-    write_all(file, key, sections, stop, progress);
-    file.commit();
-    return "";
-  } catch (const std::system_error& error) {  // std::filesystem's are of this kind
-    return intro + error.code().message();
-  }
 }
 
 }  // namespace nf

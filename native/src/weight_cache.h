@@ -74,9 +74,4 @@ class WeightCache {
 /// DIR/int4.nfweights
 std::filesystem::path weight_cache_file(const std::filesystem::path& dir, WeightFormat);
 
-/// Writes the file so that it appears whole or not at all. Returns why it could not be kept (full disk, read-only,
-/// being written by another process) or an empty string. Throws cancelled, and nothing else.
-std::string write_weight_cache(const std::filesystem::path&, const CacheKey&, const std::vector<CacheSection>&,
-                               const StopFlag&, const CacheProgress&);
-
 }  // namespace nf

@@ -114,6 +114,9 @@ TEST("what cannot be kept is said or refused") {
   const Checkpoint checkpoint = session.save();
   CHECK_THROWS(write_checkpoint(*load(), checkpoint, dir.path() / "other", never), ErrorCode::bad_argument,
                "of this model");
+  const StopFlag stopped{true};
+  CHECK_THROWS(write_checkpoint(*model, checkpoint, dir.path() / "states" / "one", stopped), ErrorCode::cancelled, "");
+  CHECK(std::filesystem::is_empty(dir.path() / "states"));
   std::ofstream(dir.path() / "file") << "in the way";
   CHECK(!write_checkpoint(*model, checkpoint, dir.path() / "file" / "state", never).empty());
 }

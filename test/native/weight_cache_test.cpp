@@ -299,15 +299,4 @@ TEST("two processes do not write one cache at the same time") {
   CHECK(library.load()->info().from_cache);
 }
 
-TEST("a load that is cancelled while it saves keeps no file") {
-  const Library library;
-  StopFlag stop{false};
-  const std::vector<std::byte> weights(1 << 20);
-  const auto cancel = [&](std::int64_t, std::int64_t) { stop = true; };
-  const CacheKey key{"s", "int4", "l"};
-  CHECK_THROWS(write_weight_cache(library.file, key, {{"a", weights}, {"b", weights}}, stop, cancel),
-               ErrorCode::cancelled, "cancelled");
-  CHECK(std::filesystem::is_empty(library.cache));
-}
-
 }  // namespace nf::test
