@@ -79,7 +79,7 @@ async function killOnTheWay(hub: HubServer, home: string, bytes: number): Promis
 describe('a download', () => {
   test(
     '200 random fault schedules end in the right bytes or in a clear error, never in a wrong model',
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const first = Number(process.env['NEMOFLASH_SEED'] ?? Date.now() % 1_000_000);
       console.log(`seeds ${first} to ${first + 199} (NEMOFLASH_SEED=${first} repeats them)`);
