@@ -47,7 +47,7 @@ export const germanLibrary: Translated<typeof libraryStrings> = {
   original: 'die Dateien des Modells',
   make: 'Fertig machen',
   goOn: 'Fortsetzen',
-  stoppedAt: (size) => `${size}…`,
+  stoppedAt: (size) => `${size} fertig`,
   otherRepo: 'Ein anderes Repository',
   otherRepoHelp: 'Jedes Modell der Nemotron-Flash-Architektur auf dem Hub.',
   look: 'Nachsehen',

@@ -45,7 +45,7 @@ export const libraryStrings = {
   original: 'the model’s own files',
   make: 'Make ready',
   goOn: 'Go on',
-  stoppedAt: (size: string) => `${size}…`,
+  stoppedAt: (size: string) => `${size} made`,
   otherRepo: 'Another repository',
   otherRepoHelp: 'Any model of the Nemotron-Flash architecture on the hub.',
   look: 'Look it up',

@@ -31,6 +31,7 @@ import './views/latency/startup.css';
 import './views/latency/benchmark.css';
 import './views/api/api.css';
 import './views/markdown/prose.css';
+import './forced.css';
 
 import { language } from './language.ts';
 import { start } from './state/start.ts';

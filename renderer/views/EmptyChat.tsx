@@ -1,9 +1,10 @@
 import { setDraft } from '../state/chat.ts';
 import { useEngine } from '../state/engine.ts';
 import { lastMeasuredSpeed } from '../state/latency.ts';
-import { focusComposer } from '../state/ui.ts';
+import { focusComposer, showPage } from '../state/ui.ts';
 import { rateText } from '../format.ts';
 import { strings } from '../strings.ts';
+import { Button } from '../ui/Button.tsx';
 import { Notice } from '../ui/Notice.tsx';
 import { Progress } from '../ui/Progress.tsx';
 
@@ -38,6 +39,9 @@ export function EmptyChat() {
         <>
           <h2 className="empty-name">{strings.empty.choose}</h2>
           {(error ?? status.lastError) !== null && <Notice tone="bad">{(error ?? status.lastError)?.message}</Notice>}
+          <Button look="primary" onClick={() => showPage('models')}>
+            {strings.chat.loadModel}
+          </Button>
         </>
       )}
       <ul role="list" className="examples" aria-label={strings.empty.examplesLabel}>

@@ -1,8 +1,8 @@
 import type { Message } from '../../main/contract/domain.ts';
 import { rawText, regenerate, switchVersion, useChat } from '../state/chat.ts';
-import { selectActiveRun } from '../state/chatReducers.ts';
+import { selectBusy } from '../state/chatReducers.ts';
 import { versionsOf } from '../state/tree.ts';
-import { inspect, setEditing, toggleRaw, toggleTokens, useUi } from '../state/ui.ts';
+import { setEditing, toggleRaw, toggleTokens, useUi } from '../state/ui.ts';
 import { strings } from '../strings.ts';
 import { IconButton } from '../ui/Button.tsx';
 import { CopyButton } from '../ui/CopyButton.tsx';
@@ -11,7 +11,7 @@ import { CopyButton } from '../ui/CopyButton.tsx';
 export function MessageActions({ message, busy }: { readonly message: Message; readonly busy: boolean }) {
   const raw = useUi((state) => state.rawIds.includes(message.id));
   const asTokens = useUi((state) => state.tokensId === message.id);
-  const answering = useChat((state) => selectActiveRun(state) !== null);
+  const answering = useChat(selectBusy);
   const isAnswer = message.role === 'assistant';
   return (
     <div className="actions" role="group" aria-label={strings.chat.actions}>
@@ -46,9 +46,6 @@ export function MessageActions({ message, busy }: { readonly message: Message; r
             aria-pressed={asTokens}
             onClick={() => toggleTokens(message.id)}
           />
-        )}
-        {isAnswer && !busy && message.stats !== null && (
-          <IconButton icon="pulse" label={strings.chat.inspect} onClick={() => inspect(message.id)} />
         )}
       </div>
       {/* Last, so that it stands at the edge while the others are hidden. */}

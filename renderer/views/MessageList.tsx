@@ -44,6 +44,8 @@ function useEndFollower(): EndFollower {
     (element: HTMLElement | Window | null) => {
       if (!(element instanceof HTMLElement)) return;
       scroller.current = element;
+      // Its height, too: a draft that grows takes from it.
+      new ResizeObserver(onGrown).observe(element);
       let { scrollTop } = element;
       let touchedAt = -Infinity;
       for (const name of readerEvents) {
@@ -61,7 +63,7 @@ function useEndFollower(): EndFollower {
         { passive: true },
       );
     },
-    [follow],
+    [follow, onGrown],
   );
   return { atEnd, attach, onGrown, toEnd };
 }

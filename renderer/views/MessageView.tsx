@@ -15,6 +15,7 @@ import { CutLine } from './CutLine.tsx';
 import { EditMessage } from './EditMessage.tsx';
 import { LatencyStrip } from './LatencyStrip.tsx';
 import { MessageActions } from './MessageActions.tsx';
+import { QuestionText } from './QuestionText.tsx';
 import { TokenInspector } from './TokenInspector.tsx';
 import { MessageText } from './markdown/MessageText.tsx';
 
@@ -33,9 +34,7 @@ export const MessageView = memo(function MessageView({ id, part, parts }: Omit<R
         <EditMessage message={message} />
       ) : (
         <>
-          <div className="question" dir="auto">
-            {raw ? <pre className="raw">{message.content}</pre> : message.content}
-          </div>
+          <QuestionText text={message.content} raw={raw} />
           <MessageActions message={message} busy={false} />
         </>
       )}

@@ -46,7 +46,7 @@ export function ModelChip() {
       label={strings.model.chip}
       button={
         <button type="button" className="chip" aria-label={`${strings.model.chip}: ${text}`} title={text}>
-          <span className="chip-text">{text}</span>
+          {status?.state === 'ready' ? <ReadyText model={status.model} /> : <span className="chip-text">{text}</span>}
           <Icon name="down" />
         </button>
       }
@@ -58,6 +58,16 @@ export function ModelChip() {
     >
       <ChipPanel status={status} close={() => setOpen(false)} />
     </PopoverPanel>
+  );
+}
+
+/** Of a name too long for the header its end is left out, never the format. */
+function ReadyText({ model }: { readonly model: LoadedModel }) {
+  return (
+    <>
+      <span className="chip-text">{shortName(model.name)}</span>
+      <span className="chip-format">· {model.format}</span>
+    </>
   );
 }
 

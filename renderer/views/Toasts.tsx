@@ -15,6 +15,7 @@ const undoMs = 12_000;
 /** What must be seen on every page: a lost connection, what just failed, what can be undone. */
 export function Toasts() {
   const connection = useUi((state) => state.connection);
+  const overComposer = useUi((state) => state.page === 'chat');
   const failure = useChat((state) => state.failure);
   const listError = useChats((state) => state.error);
   const settingsError = useSettings((state) => state.error);
@@ -27,7 +28,7 @@ export function Toasts() {
 
   const down = connection === 'lost' || connection === 'refused';
   return (
-    <div className="toasts">
+    <div className={overComposer ? 'toasts toasts-raised' : 'toasts'}>
       {down && <Notice tone="bad">{strings.connection[connection]}</Notice>}
       {!down && failure !== null && (
         <Closable onClose={dismissFailure} action={failure.code === 'CONTEXT_FULL' && <LeaveOut />}>

@@ -4,12 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { scrollsSideways, violations } from '../support/accessibility.ts';
 import { chromiumPath, needsChromium } from '../support/browser.ts';
-import { hostPage } from '../support/page.ts';
+import { calls, hostPage } from '../support/page.ts';
 import type { PageHost } from '../support/page.ts';
 import { diskFull, gated, library } from './page/modelScenes.ts';
-
-const calls = (page: Page, route: string): Promise<unknown[]> =>
-  page.evaluate(`fake.calls.filter((call) => call.route === '${route}').map((call) => call.input)`);
 
 async function toPage(page: Page, name: string): Promise<void> {
   const entry = page.getByRole('button', { name, exact: true }).first();

@@ -87,6 +87,7 @@ function Installed({ onDetails }: { readonly onDetails: (repo: string) => void }
 
 function Offer({ entry, onDetails }: { readonly entry: CatalogEntry; readonly onDetails: () => void }) {
   const here = useModels((state) => state.installed.some((model) => model.repo === entry.repo));
+  const label = here ? strings.library.details : strings.models.get;
   return (
     <div className="item">
       <div className="item-words">
@@ -96,8 +97,8 @@ function Offer({ entry, onDetails }: { readonly entry: CatalogEntry; readonly on
           {here && ` · ${strings.library.here}`}
         </span>
       </div>
-      <Button onClick={onDetails} aria-label={`${strings.models.get}: ${entry.name}`}>
-        {strings.models.get}
+      <Button onClick={onDetails} aria-label={`${label}: ${entry.name}`}>
+        {label}
       </Button>
     </div>
   );

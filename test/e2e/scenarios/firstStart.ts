@@ -46,7 +46,8 @@ export function firstStartScenario(kind: ShellKind): void {
       expect(hub.sentBytes('model.safetensors')).toBeGreaterThan(0);
       await page.getByRole('textbox', { name: 'Message' }).fill('Where is New York?');
       await page.getByRole('button', { name: 'Send', exact: true }).click();
-      const answer = page.getByRole('article', { name: 'Model' });
+      // A long answer is several rows; its end is in the last.
+      const answer = page.getByRole('article', { name: 'Model' }).last();
       await answer.getByRole('button', { name: /TTFT .* tokens/ }).waitFor();
       expect(await answer.innerText()).not.toBe('');
       const installed = await shell.ask('models.list', {});
