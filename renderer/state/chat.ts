@@ -154,10 +154,20 @@ export async function switchVersion(messageId: string, step: -1 | 1): Promise<vo
   if (open === null) return;
   const { ids, index } = versionsOf(open.tree, messageId);
   const target = ids[index + step];
-  if (target === undefined) return;
-  useChat.setState((state) => reduceVersion(state, target));
-  const leafId = useChat.getState().open?.leafId;
-  if (typeof leafId === 'string') await request('chats.update', { chatId: open.id, leafId }).catch(fail);
+  if (target !== undefined) await showVersion(target);
+}
+
+/** The conversation that a message of the open chat is in. */
+export async function showMessage(messageId: string): Promise<void> {
+  const { open } = useChat.getState();
+  if (open?.tree.byId[messageId] !== undefined && !open.path.includes(messageId)) await showVersion(messageId);
+}
+
+async function showVersion(messageId: string): Promise<void> {
+  useChat.setState((state) => reduceVersion(state, messageId));
+  const { open } = useChat.getState();
+  if (open === null || open.leafId === null) return;
+  await request('chats.update', { chatId: open.id, leafId: open.leafId }).catch(fail);
 }
 
 const saveDelayMs = 400;

@@ -1,4 +1,5 @@
-import { newChat, openChat } from '../state/chat.ts';
+import type { SearchHit } from '../../main/contract/domain.ts';
+import { newChat, openChat, showMessage } from '../state/chat.ts';
 import { search, useChats } from '../state/chats.ts';
 import { focusComposer, showPage, useUi } from '../state/ui.ts';
 import type { Page } from '../state/ui.ts';
@@ -75,6 +76,15 @@ function SearchField() {
   );
 }
 
+async function showHit({ chatId, messageId }: SearchHit): Promise<void> {
+  if (!(await openChat(chatId))) return;
+  showPage('chat');
+  if (messageId === null) return;
+  useUi.setState({ revealId: messageId });
+  // It may have been said in another version than the one on display.
+  await showMessage(messageId);
+}
+
 function SearchHits() {
   const hits = useChats((state) => state.hits);
   const query = useChats((state) => state.query);
@@ -84,16 +94,7 @@ function SearchHits() {
     <ul role="list">
       {hits.map((hit) => (
         <li key={`${hit.chatId} ${hit.messageId ?? ''} ${hit.matchStart}`}>
-          <button
-            type="button"
-            className="hit"
-            onClick={() => {
-              void openChat(hit.chatId).then(() => {
-                showPage('chat');
-                if (hit.messageId !== null) useUi.setState({ revealId: hit.messageId });
-              });
-            }}
-          >
+          <button type="button" className="hit" onClick={() => void showHit(hit)}>
             <span className="hit-title">{hit.title === '' ? strings.rail.untitled : hit.title}</span>
             <span className="hit-snippet">
               {hit.snippet.slice(0, hit.matchStart)}

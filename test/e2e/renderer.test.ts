@@ -134,10 +134,13 @@ describe.skipIf(chromiumPath === null)(needsChromium('the page'), () => {
     await page.context().close();
   });
 
-  test('search shows where it found the words', async () => {
+  test('search shows where it found the words, and leads there, also into another version', async () => {
     const { page } = await host.open({ scene: conversation });
     await page.getByLabel('Search chats').fill('forgets on purpose');
     await page.locator('mark', { hasText: 'forgets on purpose' }).waitFor();
+    await page.getByLabel('Search chats').fill('An older');
+    await page.locator('mark', { hasText: 'An older' }).click();
+    await said(page, 'An older version.').waitFor();
     await page.context().close();
   });
 
