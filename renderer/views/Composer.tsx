@@ -12,8 +12,6 @@ import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 
 const countDelayMs = 150;
-/** The style sheet makes the field as high as its text; measuring that here would lay out the page at every key. */
-const growsByItself = CSS.supports('field-sizing', 'content');
 
 /** Tokens of the draft, asked for when typing pauses; null while unknown. */
 function useTokenCount(text: string): number | null {
@@ -47,7 +45,7 @@ export function Composer() {
 
   useLayoutEffect(() => {
     const area = field.current;
-    if (area === null || growsByItself) return;
+    if (area === null) return;
     area.style.height = 'auto';
     area.style.height = `${area.scrollHeight}px`;
   }, [draft, chatId]);
