@@ -55,12 +55,6 @@ class ResidentScope {
   CudaOps& ops_;
 };
 
-/// Nothing but the largest logit matters.
-bool is_plain_greedy(const Sampling& s) {
-  return s.temperature == 0 && s.repetition_penalty == 1 && s.frequency_penalty == 0 && s.presence_penalty == 0 &&
-         s.n_logprobs == 0 && s.logit_bias.empty() && s.allowed.empty();
-}
-
 }  // namespace
 
 template <class Work>
@@ -106,8 +100,8 @@ CudaBackend::CudaBackend(const ModelPlan& plan, const LoadOptions& options, cons
   host_tokens_ = PinnedBuffer<int>(max_rows_);
   host_row_ = PinnedBuffer<float>(plan.config.n_vocab);
   greedy_partials_ = DeviceBuffer<float>(greedy_scratch);
-  greedy_counters_ = DeviceBuffer<int>::zeros(2);
-  choices_ = PinnedBuffer<GreedyChoice>(greedy_places);
+  choice_counters_ = DeviceBuffer<int>::zeros(2);
+  choices_ = PinnedBuffer<Choice>(choice_places);
 }
 
 CudaBackend::~CudaBackend() {
@@ -357,66 +351,84 @@ void CudaBackend::launch_step() {
 
 void CudaBackend::choose(bool advance) {
   choose_greedy(ops_->context(), {slices_.data(), tokens_.data(), plan_.config.n_vocab, advance,
-                                  greedy_partials_.data(), greedy_counters_.data(), choices_.device()});
+                                  greedy_partials_.data(), choice_counters_.data(), choices_.device()});
+}
+
+void CudaBackend::draw(const Sampling& sampling, bool advance) {
+  draw_token(ops_->context(), {slices_.data(), tokens_.data(), plan_.config.n_vocab, advance,
+                               DrawSettings::of(sampling), choice_counters_.data() + 1, choices_.device()});
+}
+
+/// What needs the history, a mask or alternatives is for the host.
+bool CudaBackend::chooses_on_device(const Sampling& s) const {
+  return s.repetition_penalty == 1 && s.frequency_penalty == 0 && s.presence_penalty == 0 && s.n_logprobs == 0 &&
+         s.logit_bias.empty() && s.allowed.empty() && !ops_->tracing &&
+         (s.temperature == 0 || draw_serves(plan_.config.n_vocab));
 }
 
 /// Waits for a choice in mapped memory; the stream is asked now and then whether it has failed.
-GreedyChoice CudaBackend::await_choice(int number) {
-  const volatile GreedyChoice& place = choices_.data()[number % greedy_places];
+Choice CudaBackend::await_choice(int number) {
+  const volatile Choice& place = choices_.data()[number % choice_places];
   for (int polls = 1; place.number != number; ++polls) {
     if (polls % 4096 != 0) continue;
     const cudaError_t state = cudaStreamQuery(*stream_);
     if (state != cudaSuccess && state != cudaErrorNotReady) CUDA_CHECK(state);
   }
   std::atomic_thread_fence(std::memory_order_acquire);
-  const GreedyChoice choice{place.token, place.logprob, number};
+  const Choice choice{place.token, place.logprob, number};
   if (choice.token < 0) {
     throw EngineError(ErrorCode::bad_model, "the model's output is not a number; its files may be damaged");
   }
   return choice;
 }
 
-/// Greedy decoding without a copy of the logits. When end tokens are ignored, steps are launched ahead of their tokens;
+/// Decoding without a copy of the logits. When end tokens are ignored, steps are launched ahead of their tokens;
 /// otherwise each waits for the token before it, since a recurrent state cannot go back behind the end.
-std::size_t CudaBackend::decode_greedy(int slot, int position, Token pending, bool ignore_end, std::span<Step> out,
-                                       const StopFlag& stop, int& n_consumed) {
+std::size_t CudaBackend::decode_on_device(int slot, int position, Token pending, const Sampling& sampling,
+                                          std::span<Step> out, const StopFlag& stop, int& n_consumed) {
   constexpr std::size_t n_ahead = 4;
-  static_assert(n_ahead < greedy_places);
+  static_assert(n_ahead < choice_places);
   const auto& end_tokens = plan_.config.end_tokens;
-  const std::size_t depth = ignore_end || end_tokens.empty() ? n_ahead : 1;
+  const std::size_t depth = sampling.ignore_end || end_tokens.empty() ? n_ahead : 1;
+  const bool is_greedy = sampling.temperature == 0;
   const bool has_pending = pending >= 0;
   const Token first = has_pending ? pending : 0;
   const Slice slice{slot, position, std::span<const Token>(&first, 1), LogitsWanted::last};
-  CUDA_CHECK(cudaMemsetAsync(greedy_counters_.data(), 0, 2 * sizeof(int), *stream_));
-  for (int i = 0; i < greedy_places; ++i) choices_.data()[i].number = 0;
+  CUDA_CHECK(cudaMemsetAsync(choice_counters_.data(), 0, 2 * sizeof(int), *stream_));
+  for (int i = 0; i < choice_places; ++i) choices_.data()[i].number = 0;
   if (has_pending || out.size() > 1) {
     place(Batch{std::span<const Slice>(&slice, 1)});
   } else {  // only the logits are read, and the slot may have no room for another position
-    host_slices_.data()[0] = slots_->slice(slot, 0, 0, 0);
+    host_slices_.data()[0] = slots_->slice(slot, position, 0, 0);
     CUDA_CHECK(
         cudaMemcpyAsync(slices_.data(), host_slices_.data(), sizeof(DeviceSlice), cudaMemcpyHostToDevice, *stream_));
   }
   std::size_t n_launched = 0, n = 0;
   std::int64_t begun = now_ns();
-  choosing_ = true;
+  choosing_ = is_greedy;
   const auto not_choosing = std::unique_ptr<bool, void (*)(bool*)>(&choosing_, [](bool* flag) { *flag = false; });
   while (n < out.size()) {
     for (; n_launched < out.size() && n_launched < n + depth && !stop; ++n_launched) {
-      if (n_launched == 0 && !has_pending) {
-        choose(false);
-        continue;
+      const bool steps = n_launched > 0 || has_pending;
+      if (steps) {
+        launch_step();
+        ++(*slots_)[slot].ring;
+        ++n_consumed;
       }
-      launch_step();
-      ++(*slots_)[slot].ring;
-      ++n_consumed;
+      if (!is_greedy) {
+        draw(sampling, steps);
+      } else if (!steps) {
+        choose(false);
+      }
     }
     if (n == n_launched) break;  // stopped
-    const GreedyChoice choice = await_choice(static_cast<int>(n) + 1);
+    const Choice choice = await_choice(static_cast<int>(n) + 1);
     Step& step = out[n++];
     step = Step{};
     step.token = choice.token;
     step.logprob = choice.logprob;
-    step.is_end = !ignore_end && std::find(end_tokens.begin(), end_tokens.end(), choice.token) != end_tokens.end();
+    step.is_end =
+        !sampling.ignore_end && std::find(end_tokens.begin(), end_tokens.end(), choice.token) != end_tokens.end();
     step.stamp_ns = now_ns();
     step.forward_ns = step.stamp_ns - begun;  // the choice is part of it
     begun = step.stamp_ns;
@@ -430,8 +442,8 @@ std::size_t CudaBackend::decode(int slot, int position, Token pending, const Sam
                                 std::span<Step> out, const StopFlag& stop, int& n_consumed) {
   return guarded([&] {
     n_consumed = 0;
-    if (is_plain_greedy(sampling) && !ops_->tracing) {
-      return decode_greedy(slot, position, pending, sampling.ignore_end, out, stop, n_consumed);
+    if (chooses_on_device(sampling)) {
+      return decode_on_device(slot, position, pending, sampling, out, stop, n_consumed);
     }
     sampler_.begin(sampling, history);
     std::size_t n = 0;

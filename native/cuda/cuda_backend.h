@@ -65,9 +65,11 @@ class CudaBackend final : public Backend {
   void step(int slot, int position, Token token);
   void launch_step();
   void choose(bool advance);
-  GreedyChoice await_choice(int number);
-  std::size_t decode_greedy(int slot, int position, Token pending, bool ignore_end, std::span<Step> out,
-                            const StopFlag&, int& n_consumed);
+  void draw(const Sampling&, bool advance);
+  Choice await_choice(int number);
+  bool chooses_on_device(const Sampling&) const;
+  std::size_t decode_on_device(int slot, int position, Token pending, const Sampling&, std::span<Step> out,
+                               const StopFlag&, int& n_consumed);
 
   const ModelPlan& plan_;
   DeviceFacts device_;
@@ -89,13 +91,13 @@ class CudaBackend final : public Backend {
   PinnedBuffer<float> host_row_;
   std::vector<Wanted> wanted_;
   std::vector<float> logits_;
-  // One step, and one step with the choice behind it.
+  // One step, and one step with the greedy choice behind it.
   GraphExec step_graph_, greedy_step_graph_;
   Program step_program_, greedy_step_program_;
-  bool choosing_ = false;  // capture() and launch_step() put the choice behind the step
+  bool choosing_ = false;  // capture() and launch_step() put the greedy choice behind the step
   DeviceBuffer<float> greedy_partials_;
-  DeviceBuffer<int> greedy_counters_;
-  PinnedBuffer<GreedyChoice> choices_;
+  DeviceBuffer<int> choice_counters_;  // arrivals of the greedy choice, choices made
+  PinnedBuffer<Choice> choices_;
   Sampler sampler_;
   StopFlag never_{false};
 };

@@ -78,7 +78,7 @@ __device__ __forceinline__ void choose_greedy_block(const GreedyCall& c, const P
   const int number = ++c.counters[1];
   *c.token = any_bad ? 0 : all.token;
   if (c.advance) ++c.slice->first_position, ++c.slice->ring;
-  volatile GreedyChoice* place = c.places + number % greedy_places;
+  volatile Choice* place = c.places + number % choice_places;
   place->token = any_bad ? -1 : all.token;
   place->logprob = -logf(all.sum);
   __threadfence_system();

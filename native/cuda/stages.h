@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "draw_keys.h"
 #include "launch.h"
 #include "layout.h"
 #include "model.h"
@@ -138,13 +139,13 @@ void advance_windows(const LaunchContext&, const WindowCall&);
 
 // ---- sampling ------------------------------------------------------------------------------------------------------
 
-/// A greedy choice, written by the device into mapped memory; `number` last.
-struct GreedyChoice {
+/// A token chosen on the device, written into mapped memory; `number` last.
+struct Choice {
   int token;  // -1: a logit was not a number
   float logprob;
   int number;  // of the choice since the counter was cleared, from 1
 };
-constexpr int greedy_places = 64;  // choices are written to places[number % greedy_places]
+constexpr int choice_places = 64;  // choices are written to places[number % choice_places]
 
 struct GreedyCall {
   DeviceSlice* slice;  // whose logits; with `advance`, moved on by the token just consumed
@@ -153,10 +154,22 @@ struct GreedyCall {
   bool advance;
   float* partials;  // greedy_scratch floats
   int* counters;    // arrivals, choices made; zero at the start
-  GreedyChoice* places;
+  Choice* places;
 };
 constexpr int greedy_blocks = 256, greedy_scratch = greedy_blocks * 3;
 void choose_greedy(const LaunchContext&, const GreedyCall&);
+
+struct DrawCall {  // as above
+  DeviceSlice* slice;
+  int* token;
+  int n_vocab;
+  bool advance;  // the token's position is the slice's, and with `advance` the next
+  DrawSettings settings;
+  int* n_chosen;
+  Choice* places;
+};
+void draw_token(const LaunchContext&, const DrawCall&);
+bool draw_serves(int n_vocab);
 
 // ---- attention -----------------------------------------------------------------------------------------------------
 

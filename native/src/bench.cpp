@@ -43,13 +43,6 @@ std::vector<Token> random_tokens(int n, int n_vocab) {
   return tokens;
 }
 
-Sampling bench_sampling() {
-  Sampling sampling;
-  sampling.temperature = 0;
-  sampling.ignore_end = true;
-  return sampling;
-}
-
 class Bench {
  public:
   Bench(const BenchOptions& options, const StopFlag& stop) : options_(options), stop_(stop) {}
@@ -123,7 +116,7 @@ class Bench {
     const auto start = Clock::now();
     Session session(model_, max_positions_);
     session.prefill(tokens, stop_);
-    session.decode(bench_sampling(), {&step, 1}, stop_);
+    session.decode(options_.sampling, {&step, 1}, stop_);
     return 1e3 * seconds_since(start);
   }
 
@@ -199,8 +192,9 @@ class Bench {
   /// Decodes once; returns tokens per second between the first token and the last, and appends the gaps.
   double time_decode(Session& session, std::vector<std::int64_t>& gaps_ns) {
     std::vector<Step> steps(static_cast<std::size_t>(options_.n_tokens));
-    const std::size_t n = session.decode(bench_sampling(), steps, stop_);
-    if (n < steps.size()) throw EngineError(ErrorCode::cancelled, "the measurement was cancelled");
+    const std::size_t n = session.decode(options_.sampling, steps, stop_);
+    if (n < 2 || (n < steps.size() && !steps[n - 1].is_end))
+      throw EngineError(ErrorCode::cancelled, "the measurement was cancelled");
     for (std::size_t i = 1; i < n; ++i) gaps_ns.push_back(steps[i].stamp_ns - steps[i - 1].stamp_ns);
     return 1e9 * static_cast<double>(n - 1) / static_cast<double>(steps[n - 1].stamp_ns - steps[0].stamp_ns);
   }
@@ -230,9 +224,9 @@ class Bench {
     session.trace_stages(true);
     std::vector<std::vector<std::int64_t>> times;
     Step step;
-    session.decode(bench_sampling(), {&step, 1}, stop_);  // only samples; from the next on a step is whole
+    session.decode(options_.sampling, {&step, 1}, stop_);  // only samples; from the next on a step is whole
     for (int i = 0; i < n_anatomy_steps; ++i) {
-      session.decode(bench_sampling(), {&step, 1}, stop_);
+      session.decode(options_.sampling, {&step, 1}, stop_);
       const auto ns = session.stage_ns();
       times.resize(ns.size());
       for (std::size_t s = 0; s < ns.size(); ++s) times[s].push_back(ns[s]);

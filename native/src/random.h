@@ -14,10 +14,15 @@ constexpr std::uint64_t mix64(std::uint64_t x) {
   return x ^ x >> 31;
 }
 
-/// Uniform in [0, 1), 53 bits: the sampler's number for one position of one seed.
-constexpr double uniform_at(std::uint64_t seed, std::uint64_t position) {
+/// 53 random bits: the sampler's number for one position of one seed.
+constexpr std::uint64_t random_bits_at(std::uint64_t seed, std::uint64_t position) {
   const std::uint64_t key = mix64(seed + weyl_step);
-  return static_cast<double>(mix64(key + (position + 1) * weyl_step) >> 11) * 0x1p-53;
+  return mix64(key + (position + 1) * weyl_step) >> 11;
+}
+
+/// The same as a number in [0, 1).
+constexpr double uniform_at(std::uint64_t seed, std::uint64_t position) {
+  return static_cast<double>(random_bits_at(seed, position)) * 0x1p-53;
 }
 
 }  // namespace nf

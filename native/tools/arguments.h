@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "nf/engine.h"
@@ -40,11 +41,16 @@ class Arguments {
     return value ? *value : missing;
   }
 
-  int number(const std::string& name, int missing) const {
-    const std::string value = text(name, std::to_string(missing));
-    int result = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-    if (error != std::errc{} || end != value.data() + value.size()) fail(name + " needs a whole number");
+  /// A whole number, or one with a fraction for T = float.
+  template <class T = int>
+  T number(const std::string& name, T missing) const {
+    const std::string* value = find(name);
+    if (!value) return missing;
+    T result = 0;
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), result);
+    if (error != std::errc{} || end != value->data() + value->size()) {
+      fail(name + (std::is_integral_v<T> ? " needs a whole number" : " needs a number"));
+    }
     return result;
   }
 

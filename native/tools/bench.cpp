@@ -1,5 +1,8 @@
 // nf_bench --model SOURCE [--device cpu|cuda] [--format bf16,int8,...] [--context 512,4096] [--tokens N] [--repeats N]
-//          [--threads N] [--cache DIR] [--anatomy] [--json]
+//          [--threads N] [--cache DIR] [--anatomy] [--json] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
+//          [--host-sampling] [--end-tokens]
+// Greedy unless a temperature is given. --host-sampling has the host draw (it reports an alternative, which only the
+// host does); with --end-tokens an end token ends a measurement, so that each step waits for the token before it.
 // Refuses to report when this build does not meet the golden data in the format asked for.
 #include "nf/bench.h"
 
@@ -81,6 +84,13 @@ int run(const Arguments& arguments) {
   options.n_tokens = arguments.number("--tokens", 64);
   options.n_repeats = arguments.number("--repeats", 3);
   options.anatomy = arguments.flag("--anatomy");
+  Sampling& sampling = options.sampling;
+  sampling.temperature = arguments.number<float>("--temperature", 0);
+  sampling.top_k = arguments.number("--top-k", 0);
+  sampling.top_p = arguments.number<float>("--top-p", 1);
+  sampling.min_p = arguments.number<float>("--min-p", 0);
+  sampling.n_logprobs = arguments.flag("--host-sampling") ? 1 : 0;
+  sampling.ignore_end = !arguments.flag("--end-tokens");
   const bool json = arguments.flag("--json");
   arguments.check_all_known();
   options.contexts.clear();

@@ -1,5 +1,6 @@
-// nf_check [--device cpu|cuda] [--format f32,bf16,...|all] [--fixtures DIR] [--only golden|sessions|variants]
-// Holds the engine on this machine to the golden data, to its own promises and to the oracle. Needs no Node.
+// nf_check [--device cpu|cuda] [--format f32,bf16,...|all] [--fixtures DIR] [--only
+// golden|sessions|variants|draws|memory] Holds the engine on this machine to the golden data, to its own promises and
+// to the oracle. Needs no Node.
 #include "check.h"
 
 #include <algorithm>
@@ -44,6 +45,8 @@ int run(const tools::Arguments& arguments) {
       if (only.empty() || only == "sessions") guarded(what, [&] { check_sessions(dir, target, report); });
     }
     if (only.empty() || only == "variants") guarded("variants", [&] { check_variants(target, report); });
+    if (only.empty() || only == "draws") guarded("draws", [&] { check_draws(target, report); });
+    if (only.empty() || only == "memory") guarded("memory", [&] { check_memory(target, report); });
   }
   std::printf("%d passed, %d failed\n", report.n_passed, report.n_failed);
   return report.n_failed == 0 ? 0 : 1;

@@ -61,5 +61,7 @@ enum class Output { table, failures };  // whether the measured figures are prin
 void check_fixture(const std::filesystem::path& dir, const Target&, Report&, Output);
 void check_sessions(const std::filesystem::path& dir, const Target&, Report&);
 void check_variants(const Target&, Report&);
+void check_draws(const Target&, Report&);
+void check_memory(const Target&, Report&);
 
 }  // namespace nf::check

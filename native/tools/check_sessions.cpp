@@ -1,6 +1,7 @@
 // What a session promises, bit by bit: checkpoints, branches, cancellation, seeds, several sequences.
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 #include <thread>
 #include <utility>
@@ -38,6 +39,35 @@ class SessionChecks {
     a.reset();
     a.prefill(prompt_, never);
     claim(decode(a, 24, seeded(7)) != decode(b, 24, seeded(8)), "another seed draws other tokens");
+  }
+
+  /// A device may draw by itself only while nobody asks for alternatives, and in a row only within one call.
+  void who_draws_makes_no_difference() {
+    const auto make = [](float temperature, int top_k, float top_p, float min_p) {
+      Sampling sampling = seeded(17);
+      sampling.temperature = temperature, sampling.top_k = top_k, sampling.top_p = top_p, sampling.min_p = min_p;
+      return sampling;
+    };
+    for (const Sampling& sampling : {make(1, 0, 1, 0), make(0.7f, 0, 0.95f, 0), make(0.7f, 40, 1, 0),
+                                     make(1, 20, 0.9f, 0), make(1, 0, 1, 0.1f), make(0, 0, 1, 0)}) {
+      Sampling reported = sampling;
+      reported.n_logprobs = 1;
+      Session row = started(), single = started(), reporting = started();
+      std::array<Step, 24> in_a_row, one_by_one, with_alternatives;
+      row.decode(sampling, in_a_row, never);
+      for (Step& step : one_by_one) single.decode(sampling, {&step, 1}, never);
+      reporting.decode(reported, with_alternatives, never);
+      bool same = true, same_logprobs = true;
+      for (std::size_t i = 0; i < in_a_row.size(); ++i) {
+        same = same && in_a_row[i].token == one_by_one[i].token && in_a_row[i].token == with_alternatives[i].token;
+        same_logprobs = same_logprobs && std::abs(in_a_row[i].logprob - with_alternatives[i].logprob) < 1e-4f;
+      }
+      const std::string what = ": temperature " + std::to_string(sampling.temperature) + ", top_k " +
+                               std::to_string(sampling.top_k) + ", top_p " + std::to_string(sampling.top_p);
+      claim(same, "the same tokens in a row, one by one, and with alternatives" + what);
+      claim(same_logprobs, "the same log-probabilities with and without alternatives" + what);
+      claim(logits_of(row) == logits_of(single), "the same bits in a row and one by one" + what);
+    }
   }
 
   void saved_is_as_good_as_uninterrupted() {
@@ -275,6 +305,7 @@ void check_sessions(const std::filesystem::path& dir, const Target& target, Repo
   SessionChecks checks(load(dir, target), golden.tokens("input_ids"), dir.filename().string() + " " + target.text(),
                        report);
   checks.same_seed_same_bits();
+  checks.who_draws_makes_no_difference();
   checks.saved_is_as_good_as_uninterrupted();
   checks.branches_do_not_disturb_each_other();
   checks.cancelled_is_as_if_never_asked();

@@ -11,10 +11,17 @@
 namespace nf {
 
 struct BenchOptions {
+  static Sampling greedy() {
+    Sampling sampling;
+    sampling.temperature = 0;
+    sampling.ignore_end = true;
+    return sampling;
+  }
   LoadOptions load;                // max_positions is raised to what the contexts need; a synthetic model is cached too
   std::vector<int> contexts{512};  // positions in the cache when decoding starts, memory tokens included
   int n_tokens = 64;               // decoded per measurement
   int n_repeats = 3;
+  Sampling sampling = greedy();                         // of everything decoded; an end token ends a measurement early
   bool anatomy = false;                                 // also time every stage
   std::function<void(const std::string&)> on_progress;  // what is being measured, for people
 };
