@@ -12,10 +12,21 @@ namespace nf::check {
 
 namespace {
 
+std::vector<std::string> parts_of(const std::string& text) {
+  const std::string known = ",golden,sessions,variants,draws,memory,once,step,";
+  std::vector<std::string> parts = tools::split(text, ',');
+  for (const std::string& part : parts) {
+    if (known.find("," + part + ",") == std::string::npos) {
+      throw EngineError(ErrorCode::bad_argument, "--only knows no part " + part);
+    }
+  }
+  return parts;
+}
+
 int run(const tools::Arguments& arguments) {
   const Device device = device_of(arguments.text("--device", "cpu"));
   const std::filesystem::path fixtures = arguments.text("--fixtures", NF_GOLDEN_DIR);
-  const std::string only = arguments.text("--only", "");
+  const auto only = parts_of(arguments.text("--only", "golden,sessions,variants,draws,memory"));
   std::string formats = arguments.text("--format", "all");
   if (formats == "all") formats = "f32,bf16,int8,mixed,int4";
   arguments.check_all_known();
@@ -25,6 +36,8 @@ int run(const tools::Arguments& arguments) {
     if (std::filesystem::exists(entry.path() / "golden.safetensors")) dirs.push_back(entry.path());
   }
   std::sort(dirs.begin(), dirs.end());
+
+  const auto wanted = [&](const char* part) { return std::find(only.begin(), only.end(), part) != only.end(); };
 
   Report report;
   report.claim(!dirs.empty(), fixtures.string() + " holds fixtures");
@@ -41,12 +54,14 @@ int run(const tools::Arguments& arguments) {
     };
     for (const auto& dir : dirs) {
       const std::string what = dir.filename().string();
-      if (only.empty() || only == "golden") guarded(what, [&] { check_fixture(dir, target, report, Output::table); });
-      if (only.empty() || only == "sessions") guarded(what, [&] { check_sessions(dir, target, report); });
+      if (wanted("golden")) guarded(what, [&] { check_fixture(dir, target, report, Output::table); });
+      if (wanted("sessions")) guarded(what, [&] { check_sessions(dir, target, report); });
+      if (wanted("once")) guarded(what, [&] { check_once(dir, target, report); });
+      if (wanted("step")) guarded(what, [&] { check_step(dir, target, report); });
     }
-    if (only.empty() || only == "variants") guarded("variants", [&] { check_variants(target, report); });
-    if (only.empty() || only == "draws") guarded("draws", [&] { check_draws(target, report); });
-    if (only.empty() || only == "memory") guarded("memory", [&] { check_memory(target, report); });
+    if (wanted("variants")) guarded("variants", [&] { check_variants(target, report); });
+    if (wanted("draws")) guarded("draws", [&] { check_draws(target, report); });
+    if (wanted("memory")) guarded("memory", [&] { check_memory(target, report); });
   }
   std::printf("%d passed, %d failed\n", report.n_passed, report.n_failed);
   return report.n_failed == 0 ? 0 : 1;

@@ -63,5 +63,7 @@ void check_sessions(const std::filesystem::path& dir, const Target&, Report&);
 void check_variants(const Target&, Report&);
 void check_draws(const Target&, Report&);
 void check_memory(const Target&, Report&);
+void check_once(const std::filesystem::path& dir, const Target&, Report&);
+void check_step(const std::filesystem::path& dir, const Target&, Report&);
 
 }  // namespace nf::check
