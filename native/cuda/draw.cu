@@ -50,28 +50,35 @@ class ClusterGroup {
   }
 
   __device__ Amount before(Amount mine, Amount& total) const {
-    Amount sum = mine;  // of the lanes up to this one
+    const Amount in_warp = up_to_lane(mine);
+    __syncthreads();  // slower threads may still read the sums of the call before
+    if (lane() == 31) scratch_.sums[warp()] = in_warp;
+    __syncthreads();
+    const Amount warps = up_to_lane(scratch_.sums[lane()]);
+    total = of_lane(warps, 31);
+    const Amount here = of_lane(warps, warp());
+    const Amount own = scratch_.sums[warp()];
+    return {here.count - own.count + in_warp.count - mine.count, here.mass - own.mass + in_warp.mass - mine.mass};
+  }
+
+ private:
+  static_assert(draw_warps == 32);  // a lane reads one warp's value
+  __device__ int lane() const { return static_cast<int>(threadIdx.x) % 32; }
+  __device__ int warp() const { return static_cast<int>(threadIdx.x) / 32; }
+
+  __device__ static Amount of_lane(const Amount& amount, int from) {
+    return {__shfl_sync(full_warp, amount.count, from), __shfl_sync(full_warp, amount.mass, from)};
+  }
+  /// Sum over the lanes up to this one.
+  __device__ Amount up_to_lane(Amount sum) const {
 #pragma unroll
     for (int offset = 1; offset < 32; offset <<= 1) {
       const Amount lower{__shfl_up_sync(full_warp, sum.count, offset), __shfl_up_sync(full_warp, sum.mass, offset)};
       if (lane() >= offset) sum += lower;
     }
-    __syncthreads();  // slower threads may still read the sums of the call before
-    if (lane() == 31) scratch_.sums[warp()] = sum;
-    __syncthreads();
-    Amount before{sum.count - mine.count, sum.mass - mine.mass};
-    total = {};
-    for (int w = 0; w < draw_warps; ++w) {
-      if (w < warp()) before += scratch_.sums[w];
-      total += scratch_.sums[w];
-    }
-    return before;
+    return sum;
   }
 
- private:
-  static_assert(draw_warps == 32);  // largest() reads one value per lane
-  __device__ int lane() const { return static_cast<int>(threadIdx.x) % 32; }
-  __device__ int warp() const { return static_cast<int>(threadIdx.x) / 32; }
   Scratch& scratch_;
 };
 

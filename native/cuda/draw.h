@@ -96,8 +96,7 @@ class Draw {
     std::uint64_t mass;  // kept
   };
 
-  // ---- passes over the logits: four tokens at a time, of which a thread takes per_thread_ times as many
-  // --------------
+  // ---- passes over the logits, four tokens at a time ------------------------------------------------------------
 
   NF_EVERYWHERE int index() const { return g_.block() * n_threads + g_.thread(); }
 
@@ -115,24 +114,21 @@ class Draw {
     }
   }
 
-  /// Calls work(token, logit) for the vectors first, first + step, ... of this thread; several loads run at once.
+  /// Calls work(token, logit) for the vectors first, first + step, ... of this thread, the next of which is on its way
+  /// meanwhile. One copy of the work: code that runs once per token is fetched anew each time.
   template <class Work>
   NF_EVERYWHERE void visit(int first, int step, const Work& work) const {
-    constexpr int n_at_once = 2;
-    for (int begin = 0; begin < per_thread_; begin += n_at_once) {
-      float x[n_at_once][4] = {};
-      NF_UNROLL
-      for (int i = 0; i < n_at_once; ++i) {
-        const int vector = first + (begin + i) * step;
-        if (begin + i < per_thread_ && vector < n_vectors_) load(vector, x[i]);
-      }
-      NF_UNROLL
-      for (int i = 0; i < n_at_once; ++i) {
-        const int token = 4 * (first + (begin + i) * step);
-        NF_UNROLL
-        for (int j = 0; j < 4; ++j) {
-          if (begin + i < per_thread_ && token + j < n_) work(token + j, x[i][j]);
-        }
+    float next[4] = {};
+    if (first < n_vectors_) load(first, next);
+    NF_ROLLED
+    for (int i = 0, vector = first; i < per_thread_ && vector < n_vectors_; ++i, vector += step) {
+      float x[4] = {next[0], next[1], next[2], next[3]};
+      if (i + 1 < per_thread_ && vector + step < n_vectors_) load(vector + step, next);
+      const int end = n_ - 4 * vector < 4 ? n_ - 4 * vector : 4;
+      NF_ROLLED
+      for (int j = 0; j < end; ++j) {
+        work(4 * vector + j, x[0]);
+        x[0] = x[1], x[1] = x[2], x[2] = x[3];
       }
     }
   }
@@ -158,6 +154,7 @@ class Draw {
     if (g_.thread() == 0) shared_.largest = of_block;
     g_.sync_all();
     std::uint32_t largest = 0;
+    NF_ROLLED
     for (int b = 0; b < g_.n_blocks(); ++b) {
       const std::uint32_t other = g_.of(shared_, b).largest;
       if (other > largest) largest = other;
@@ -180,8 +177,7 @@ class Draw {
     return raw;
   }
 
-  // ---- histograms
-  // ----------------------------------------------------------------------------------------------------
+  // ---- histograms -----------------------------------------------------------------------------------------------
 
   NF_EVERYWHERE void empty(Histogram<bits>& h) { h.count[g_.thread()] = h.low[g_.thread()] = h.high[g_.thread()] = 0; }
 
@@ -200,6 +196,7 @@ class Draw {
   NF_EVERYWHERE Amount read_histogram(Amount& mine, Amount& before) {
     g_.sync_all();
     mine = {};
+    NF_ROLLED
     for (int b = 0; b < g_.n_blocks(); ++b) {
       const Histogram<bits>& h = g_.of(shared_, b).histograms[n_read_ % 2];
       const int bin = g_.thread();
@@ -213,17 +210,17 @@ class Draw {
     return total;
   }
 
-  // ---- the cut
-  // -------------------------------------------------------------------------------------------------------
+  // ---- the cut --------------------------------------------------------------------------------------------------
 
   NF_EVERYWHERE Cut find_cut() {
     Amount mine, before;
     const Amount total = read_histogram(mine, before);
     Cut cut{0, 0, total.mass};
-    if (s_.top_k > 0) cut = select(s_.top_k < total.count ? s_.top_k : total.count, false, mine, before);
-    if (s_.top_p > 0) {
-      const std::uint64_t wanted = mul_high(s_.top_p, cut.mass);
-      cut = select(wanted > 0 ? wanted : 1, true, mine, before);
+    NF_ROLLED
+    for (int filter = 0; filter < 2; ++filter) {
+      const bool by_mass = filter == 1;
+      const std::uint64_t k = s_.top_k < total.count ? s_.top_k : total.count, p = mul_high(s_.top_p, cut.mass);
+      if (by_mass ? s_.top_p > 0 : k > 0) cut = select(by_mass ? (p > 0 ? p : 1) : k, by_mass, mine, before);
     }
     return cut;
   }
@@ -232,6 +229,7 @@ class Draw {
   /// `mine`, `before`: of the histogram of the first bits.
   NF_EVERYWHERE Cut select(std::uint64_t wanted, bool by_mass, Amount mine, Amount before) {
     Found found{};
+    NF_ROLLED
     for (int n_known = 0;;) {
       before += found.before;
       const std::uint64_t begin = by_mass ? before.mass : before.count;
@@ -258,8 +256,7 @@ class Draw {
     return {found.prefix, n_ties, found.before.mass + n_ties * each};
   }
 
-  // ---- the draw
-  // ------------------------------------------------------------------------------------------------------
+  // ---- the draw -------------------------------------------------------------------------------------------------
 
   /// Sum over the lower threads of the group, and over all.
   NF_EVERYWHERE Amount before_in_group(Amount mine, Amount& total, int place) {
@@ -268,6 +265,7 @@ class Draw {
     if (g_.thread() == 0) shared_.totals[place] = of_block;
     g_.sync_all();
     total = {};
+    NF_ROLLED
     for (int b = 0; b < g_.n_blocks(); ++b) {
       const Amount other = g_.of(shared_, b).totals[place];
       if (b < g_.block()) before += other;

@@ -15,9 +15,9 @@
 #define NF_EVERYWHERE inline
 #endif
 #ifdef __CUDA_ARCH__
-#define NF_UNROLL _Pragma("unroll")
+#define NF_ROLLED _Pragma("unroll 1")
 #else
-#define NF_UNROLL
+#define NF_ROLLED
 #endif
 
 namespace nf::cuda {
