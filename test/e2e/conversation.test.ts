@@ -158,6 +158,26 @@ describe.skipIf(chromiumPath === null)(needsChromium('the conversation'), () => 
     await page.context().close();
   });
 
+  test('a pasted book leaves the end in sight, is folded once sent, and copied whole', async () => {
+    const { page } = await host.open({ scene: endless });
+    await page.getByText('Message 1999').waitFor();
+    const book = 'A line of a very long book.\n'.repeat(8000);
+    await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(book)})`);
+    await composer(page).press('Control+v');
+    const endInSight = `[...document.querySelectorAll('.strip')].at(-1).getBoundingClientRect().bottom <
+      document.querySelector('.composer').getBoundingClientRect().top`;
+    await expect.poll(async () => (await composer(page).inputValue()).length).toBe(book.length);
+    await expect.poll(() => page.evaluate(endInSight)).toBe(true);
+    await composer(page).press('Enter');
+    const asked = page.locator('.turn-user').last();
+    await asked.getByRole('button', { name: 'Show all 224 000 characters' }).waitFor();
+    expect((await asked.innerText()).length).toBeLessThan(2000);
+    await asked.getByRole('button', { name: 'Copy text' }).click();
+    await page.getByRole('button', { name: 'Stop', exact: true }).waitFor({ state: 'detached' });
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(book);
+    await page.context().close();
+  });
+
   test('the draft is saved as it is typed', async () => {
     const { page } = await host.open();
     await composer(page).pressSequentially('half a thou');
