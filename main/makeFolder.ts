@@ -8,13 +8,20 @@ import path from 'node:path';
  */
 export function makeFolderSync(folder: string, mode = 0o777): void {
   try {
+    makeOne(folder, mode);
+  } catch (error) {
+    const parent = path.dirname(folder);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === folder) throw error;
+    makeFolderSync(parent, mode);
+    makeOne(folder, mode);
+  }
+}
+
+/** Another process may make it at the same moment. */
+function makeOne(folder: string, mode: number): void {
+  try {
     mkdirSync(folder, { mode });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
-    const parent = path.dirname(folder);
-    if (code !== 'ENOENT' || parent === folder) throw error;
-    makeFolderSync(parent, mode);
-    mkdirSync(folder, { mode });
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error;
   }
 }

@@ -25,7 +25,6 @@ interface BenchOptions {
   readonly repeats: number;
   readonly threads?: number;
   readonly anatomy: boolean;
-  readonly keepWeights: boolean;
   readonly results?: string;
   readonly home?: string;
   readonly json: boolean;
@@ -101,7 +100,6 @@ export function register(program: Command): void {
     .option('--tokens <number>', 'tokens decoded per measurement', wholeNumber(2, 100_000), 64)
     .option('--repeats <number>', 'measurements of each', wholeNumber(1, 1000), 3)
     .option('--threads <number>', 'CPU threads (default: one per physical core)', wholeNumber(1, 4096))
-    .option('--keep-weights', 'keep the quantised weights of a synthetic model for the next measurement', false)
     .option('--anatomy', "also where a token's time goes, and what measuring that costs (on against off, ABBA)", false)
     .option(
       '--results <file>',
@@ -121,8 +119,8 @@ async function bench(options: BenchOptions): Promise<void> {
       await appendResults(options.results ?? path.join(home.root, 'benchmarks.jsonl'), measured);
       return measured;
     } finally {
-      // Those of a real model are kept in any case: the app loads them too.
-      if (source.startsWith('synthetic:') && !options.keepWeights) await rm(cacheDir, { recursive: true, force: true });
+      // The weights of a synthetic model are kept for the measurement alone.
+      if (source.startsWith('synthetic:')) await rm(cacheDir, { recursive: true, force: true });
     }
   });
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);

@@ -57,6 +57,9 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Some short schemas would take for ever, with all others behind them. The first question starts the thread, too. */
+export const longestWorkMs = 15_000;
+
 /** Grammars for one vocabulary. Its thread starts at once, never keeps the process alive, and ends with close(). */
 export class GrammarFactory {
   readonly #tokenizer: Tokenizer;
@@ -68,8 +71,6 @@ export class GrammarFactory {
   #lastMatcher = 0;
   /** The thread has ended; a new factory is needed. */
   isBroken = false;
-  /** Some short schemas would take for ever, with all others behind them. The first question starts the thread, too. */
-  longestWorkMs = 15_000;
 
   constructor(tokenizer: Tokenizer, vocabSize: number) {
     this.#tokenizer = tokenizer;
@@ -153,7 +154,7 @@ export class GrammarFactory {
       reject(new AppError('BAD_REQUEST', 'The JSON schema takes too long to follow. Use a simpler one.'));
       this.#break(new Error('a schema took too long'));
       void this.close();
-    }, this.longestWorkMs).unref();
+    }, longestWorkMs).unref();
   }
 
   #break(cause: Error): void {

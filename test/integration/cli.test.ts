@@ -277,12 +277,7 @@ describe('bench and devices', () => {
     ]);
     // Nothing of a made-up model is left behind.
     const weights = path.join(folder, 'home', 'cache', 'weights');
-    const left = () => (existsSync(weights) ? readdirSync(weights).filter((name) => name.startsWith('synthetic')) : []);
-    expect(left()).toEqual([]);
-    const small = ['--format', 'int4', '--context', '64', '--tokens', '2', '--repeats', '1'];
-    const again = await nemoflash(['bench', '--model', 'synthetic:tiny', ...small, '--keep-weights']);
-    expect(again.code, again.err).toBe(0);
-    expect(left()).toHaveLength(1);
+    expect(existsSync(weights) ? readdirSync(weights).filter((name) => name.startsWith('synthetic')) : []).toEqual([]);
   });
 
   it('devices lists the CPU, for people and for scripts', async () => {

@@ -28,6 +28,7 @@ import type { Answering, FakeRun, Handler, Input } from './fakeChats.ts';
 import {
   baseModel,
   description,
+  devices,
   download,
   forecasts,
   formats,
@@ -147,22 +148,7 @@ const handlers: Record<string, Handler> = {
     if ('api' in patch) followApi();
     return settings;
   },
-  'devices.list': () => ({
-    devices: [
-      {
-        kind: 'cpu',
-        index: 0,
-        name: 'AMD Ryzen 7 7840U',
-        memoryTotalBytes: 32_000_000_000,
-        memoryFreeBytes: 21_000_000_000,
-        computeCapability: null,
-        threads: 8,
-        features: 'AVX2 AVX-512',
-        nominalBytesPerSecond: null,
-      },
-    ],
-    cudaReason: 'The NVIDIA driver (libcuda) was not found.',
-  }),
+  'devices.list': () => devices,
   'models.list': () => installed,
   'models.downloads': () => underWay,
   'models.describe': () => fake.description,

@@ -1,5 +1,6 @@
 /** The models of the fake bridge, and the answers of the model room. */
 import type {
+  DeviceReport,
   DownloadStatus,
   FormatForecast,
   HubPart,
@@ -34,6 +35,23 @@ export const model: LoadedModel = {
   loadNs: 1_840_000_000,
   weightsFrom: 'source',
   synthetic: false,
+};
+
+export const devices: DeviceReport = {
+  devices: [
+    {
+      kind: 'cpu',
+      index: 0,
+      name: 'AMD Ryzen 7 7840U',
+      memoryTotalBytes: 32_000_000_000,
+      memoryFreeBytes: 21_000_000_000,
+      computeCapability: null,
+      threads: 8,
+      features: 'AVX2 AVX-512',
+      nominalBytesPerSecond: null,
+    },
+  ],
+  cudaReason: 'The NVIDIA driver (libcuda) was not found.',
 };
 
 export const installedModel: InstalledModel = {

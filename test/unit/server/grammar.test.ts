@@ -1,6 +1,6 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
-import { GrammarFactory } from '../../../main/server/grammar.ts';
+import { GrammarFactory, longestWorkMs } from '../../../main/server/grammar.ts';
 import { scriptedEngine } from '../../support/scriptedEngine.ts';
 
 const tokenizer = scriptedEngine().tokenizer();
@@ -90,12 +90,15 @@ describe('a grammar', () => {
 it('a schema that would take for ever is refused, and ends the thread with all that wait behind it', async () => {
   const other = new GrammarFactory(tokenizer, 256);
   await other.constraint({ kind: 'json' }, false);
-  other.longestWorkMs = 300;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
   const endless = { type: 'string', pattern: '^((a{1,1000}){1,1000}){1,1000}$' };
-  const [guilty, behind] = await Promise.allSettled([
+  const answers = Promise.allSettled([
     other.constraint({ kind: 'schema', schema: endless }, false),
     other.constraint({ kind: 'json' }, false),
   ]);
+  await vi.advanceTimersByTimeAsync(longestWorkMs);
+  const [guilty, behind] = await answers;
   expect(guilty).toMatchObject({ reason: { code: 'BAD_REQUEST', message: expect.stringContaining('simpler') } });
   expect(behind).toMatchObject({ reason: { code: 'INTERNAL', retryable: true } });
   expect(other.isBroken).toBe(true);
